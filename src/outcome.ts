@@ -1,0 +1,34 @@
+/** What the gateway said last about an item. */
+export interface GatewayAnswer {
+  readonly status: number;
+  /** The gateway's own name for the call (`x-oneapi-request-id`, `x-request-id`, `cf-ray`), for its support desk. */
+  readonly requestId: string | null;
+  /** JSON text. A body that was no JSON is wrapped as a JSON string. Never holds a raw line break. */
+  readonly body: string;
+}
+
+interface Ended {
+  readonly index: number;
+  readonly customId: string;
+  /** HTTP calls that counted (throttled and outage calls do not). */
+  readonly attempts: number;
+  /** Milliseconds from sending to the last byte of the last call. */
+  readonly ms: number;
+  /** Calls without a usable answer that the gateway may have charged for. */
+  readonly possiblyBilled: number;
+}
+
+export interface Completed extends Ended {
+  readonly kind: "completed";
+  readonly response: GatewayAnswer;
+}
+
+export interface Failed extends Ended {
+  readonly kind: "failed";
+  /** Null where the gateway never answered. */
+  readonly response: GatewayAnswer | null;
+  readonly error: { readonly code: string; readonly message: string };
+}
+
+/** How an item ended. */
+export type Outcome = Completed | Failed;
