@@ -39,3 +39,8 @@ export class RunStopped extends Error {
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/** One record of the input cannot become a request. Whoever knows the file puts `file:line` in front. */
+export class RecordError extends Error {
+  override readonly name = "RecordError" as const;
+}

@@ -10,12 +10,14 @@ export interface GatewayAnswer {
 interface Ended {
   readonly index: number;
   readonly customId: string;
-  /** HTTP calls that counted (throttled and outage calls do not). */
+  /** HTTP calls, those that were throttled apart. */
   readonly attempts: number;
   /** Milliseconds from sending to the last byte of the last call. */
   readonly ms: number;
   /** Calls without a usable answer that the gateway may have charged for. */
   readonly possiblyBilled: number;
+  /** Calls that brought no answer, by cause (`rate_limited`, `timeout`, `http_500` …). */
+  readonly retries: Readonly<Record<string, number>>;
 }
 
 export interface Completed extends Ended {
@@ -25,6 +27,8 @@ export interface Completed extends Ended {
 
 export interface Failed extends Ended {
   readonly kind: "failed";
+  /** `item`: the item itself is at fault; `retry`: its attempts ran out; `throttled`: never let through. */
+  readonly class: "item" | "retry" | "throttled";
   /** Null where the gateway never answered. */
   readonly response: GatewayAnswer | null;
   readonly error: { readonly code: string; readonly message: string };

@@ -1,0 +1,68 @@
+import { UsageError } from "../errors.ts";
+import type { JobOverrides } from "../job/resolve.ts";
+import type { Json } from "../job/schema.ts";
+
+/** Flags that beat the job file. */
+export interface JobFlags extends Omit<JobOverrides, "params"> {
+  /** `key=value` with a JSON value, or plain text where it is no JSON. */
+  readonly param?: readonly string[];
+}
+
+export function overridesOf(flags: JobFlags): JobOverrides {
+  const {
+    out,
+    model,
+    prompt,
+    system,
+    idColumn,
+    encoding,
+    csvBom,
+    csvSafe,
+    concurrency,
+    rpm,
+    tpm,
+    attempts,
+    timeout,
+    maxOutage,
+    stream,
+    first,
+    param,
+  } = flags;
+  const given = {
+    out,
+    model,
+    prompt,
+    system,
+    idColumn,
+    encoding,
+    csvBom,
+    csvSafe,
+    concurrency,
+    rpm,
+    tpm,
+    attempts,
+    timeout,
+    maxOutage,
+    stream,
+    first,
+    params: param === undefined ? undefined : Object.fromEntries(param.map(parseParam)),
+  };
+  return Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  ) as JobOverrides;
+}
+
+function parseParam(text: string): [string, Json] {
+  const at = text.indexOf("=");
+  if (at <= 0) {
+    throw new UsageError(
+      `--param ${JSON.stringify(text)}: write key=value, for example --param temperature=0`,
+    );
+  }
+  const value = text.slice(at + 1);
+  try {
+    return [text.slice(0, at), JSON.parse(value) as Json];
+  } catch {
+    return [text.slice(0, at), value];
+  }
+}

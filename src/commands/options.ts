@@ -1,0 +1,61 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+/** The flags that set what a job file can set too. */
+export function addJobOptions(command: Command): Command {
+  return command
+    .option("--out <dir>", "run directory; may hold {{ name }} {{ date }} {{ time }} {{ run_id }}")
+    .option("--model <name>", "model to ask")
+    .option("--prompt <template>", "the user message, a Liquid template over the columns")
+    .option("--system <template>", "the system message")
+    .addOption(
+      new Option("--param <key=value>", "a field of the request, JSON value; repeatable").argParser(
+        (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
+      ),
+    )
+    .option("--id-column <column>", "column that names the items; its values must differ")
+    .option("--encoding <name>", "encoding of the input, such as gb18030")
+    .option("--csv-bom", "begin output.csv with a byte order mark, for Excel")
+    .option("--csv-safe", "escape cells of output.csv that a spreadsheet would run as formulas")
+    .option("--concurrency <n>", "calls in flight (default: 64)", positiveInteger)
+    .option("--rpm <n>", "requests per minute of the account", positive)
+    .option("--tpm <n>", "tokens per minute of the account", positive)
+    .option("--attempts <n>", "calls per item at most (default: 6)", positiveInteger)
+    .option("--timeout <duration>", "time for an answer (default: 60s)")
+    .option("--max-outage <duration>", "how long to wait for a gateway that is away (default: 24h)")
+    .option("--stream", "ask for streamed answers")
+    .option("--first <n>", "only the first n records", positiveInteger);
+}
+
+export function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) {
+    throw new InvalidArgumentError("It must be a whole number, 1 or more.");
+  }
+  return Number(text);
+}
+
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) {
+    throw new InvalidArgumentError("It must be a number above 0.");
+  }
+  return value;
+}
+
+export function nonNegative(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0) {
+    throw new InvalidArgumentError("It must be a number, 0 or more.");
+  }
+  return value;
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
+  return Number(text);
+}
+
+export function port(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 65_535) throw new InvalidArgumentError("It must be a port: 0 to 65535.");
+  return value;
+}

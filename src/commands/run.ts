@@ -1,0 +1,112 @@
+import { dryRun } from "../run/dry-run.ts";
+import type { RunEvent, RunResult } from "../run/events.ts";
+import { type RunOptions, run } from "../run/start.ts";
+import { systemClock } from "../system/clock.ts";
+import type { LogLevel } from "../system/log.ts";
+import { renderDryRun } from "../terminal/dry-run-text.ts";
+import { createProgressWriter } from "../terminal/progress-writer.ts";
+import { renderSummary } from "../terminal/summary.ts";
+import { EXIT, type ExitCode, type Io } from "./io.ts";
+import { type JobFlags, overridesOf } from "./job-flags.ts";
+
+/** What `nightshift run` takes. */
+export interface RunFlags extends JobFlags {
+  readonly new?: boolean;
+  readonly baseUrl?: string;
+  readonly redis?: string;
+  readonly dryRun?: boolean;
+  /** False for `--no-worker`. */
+  readonly worker?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly logLevel?: LogLevel;
+}
+
+const JSON_PROGRESS_EVERY_MS = 1_000;
+
+/** Runs a job, or an input with flags, and says how it went. */
+export async function runCommand(target: string, flags: RunFlags, io: Io): Promise<ExitCode> {
+  if (flags.dryRun === true) return showDryRun(target, flags, io);
+  const reporter = createReporter(flags, io);
+  try {
+    const result = await run(target, {
+      overrides: overridesOf(flags),
+      environment: io.environment,
+      workingDirectory: io.workingDirectory,
+      signal: io.signal,
+      onEvent: reporter.onEvent,
+      fresh: flags.new ?? false,
+      works: flags.worker ?? true,
+      ...(flags.baseUrl !== undefined && { baseUrl: flags.baseUrl }),
+      ...(flags.redis !== undefined && { redis: flags.redis }),
+      ...(flags.logLevel !== undefined && { logLevel: flags.logLevel }),
+    } satisfies RunOptions);
+    reporter.end(result);
+    return exitCodeOf(result);
+  } finally {
+    reporter.close();
+  }
+}
+
+export function exitCodeOf(result: RunResult): ExitCode {
+  if (result.state !== "finished") return EXIT.stopped;
+  return result.usage.items.failed > 0 ? EXIT.someFailed : EXIT.ok;
+}
+
+/** Tells people or programs what a run does. */
+export function createReporter(
+  flags: { readonly json?: boolean; readonly quiet?: boolean },
+  io: Io,
+): {
+  readonly onEvent: (event: RunEvent) => void;
+  end(result: RunResult): void;
+  close(): void;
+} {
+  const { color, workingDirectory } = io;
+  const json = flags.json ?? false;
+  const quiet = flags.quiet ?? false;
+  const writer = createProgressWriter({ stream: io.stderr, clock: systemClock, color, quiet });
+  let lastProgressAt = -Infinity;
+  const emit = (event: RunEvent): void => {
+    if (!json) return;
+    if (event.event === "progress") {
+      const now = systemClock.monotonic();
+      if (now - lastProgressAt < JSON_PROGRESS_EVERY_MS) return;
+      lastProgressAt = now;
+    }
+    io.stdout.write(`${JSON.stringify(event)}\n`);
+  };
+  return {
+    onEvent: (event) => {
+      emit(event);
+      if (event.event === "progress") writer.update(event);
+      else if (event.event === "warning") writer.note(`warning: ${event.message}`);
+      else if (event.event === "started" && event.continued && !quiet) {
+        writer.note(
+          `continuing ${event.directory}: ${event.completed + event.failed} of ${event.items} items are done`,
+        );
+      }
+    },
+    end: (result) => {
+      writer.done();
+      emit({ event: "ended", ...result });
+      const summary = renderSummary(result, { color, workingDirectory });
+      // What to do about a run that stopped is said even when nothing else is.
+      if (!quiet) io.stderr.write(`${summary}\n`);
+      else if (result.reason !== null) {
+        io.stderr.write(`nightshift: ${result.reason.message}\n${result.reason.remedy}\n`);
+      }
+    },
+    close: () => writer.done(),
+  };
+}
+
+async function showDryRun(target: string, flags: RunFlags, io: Io): Promise<ExitCode> {
+  const report = await dryRun(target, overridesOf(flags), io.signal);
+  if (flags.json === true) {
+    io.stdout.write(`${JSON.stringify({ event: "dry_run", ...report })}\n`);
+  } else {
+    io.stderr.write(`${renderDryRun(report, { color: io.color })}\n`);
+  }
+  return EXIT.ok;
+}

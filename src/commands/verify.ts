@@ -1,0 +1,29 @@
+import { verifyRun } from "../ledger/verify.ts";
+import { EXIT, type ExitCode, type Io } from "./io.ts";
+
+/** Proves that a run directory is whole, or says what is wrong with it. */
+export async function verifyCommand(
+  directory: string,
+  flags: { readonly json?: boolean; readonly quiet?: boolean },
+  io: Io,
+): Promise<ExitCode> {
+  const report = await verifyRun(directory);
+  const ok = report.faults.length === 0;
+  if (flags.json === true) {
+    const { runId, ...rest } = report;
+    io.stdout.write(`${JSON.stringify({ event: "verified", ok, run_id: runId, ...rest })}\n`);
+  }
+  if (ok && flags.quiet !== true) {
+    const { items, completed, failed, pending } = report;
+    io.stderr.write(
+      `${directory} is whole: ${items ?? "?"} items = ${completed} completed + ${failed} failed + ${pending ?? "?"} pending, ` +
+        "none twice, no torn line\n",
+    );
+  }
+  if (!ok) {
+    io.stderr.write(
+      `${directory} has ${report.faults.length} fault(s):\n${report.faults.map((fault) => `  ${fault}\n`).join("")}`,
+    );
+  }
+  return ok ? EXIT.ok : EXIT.usage;
+}

@@ -1,0 +1,158 @@
+import type { Clock } from "../system/clock.ts";
+import type { Random } from "../system/random.ts";
+import { Breaker } from "./breaker.ts";
+import { Gate } from "./gate.ts";
+import { Permits } from "./permits.ts";
+import { Slots } from "./slots.ts";
+import type { Verdict } from "./verdict.ts";
+
+export interface GovernorOptions {
+  /** Calls in flight at most. */
+  readonly concurrency: number;
+  /** Requests per minute; null where the account's limit is not known. */
+  readonly rpm: number | null;
+  /** Tokens per minute; null where the account's limit is not known. */
+  readonly tpm: number | null;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Leave to make one call. The slot is held until {@link Permit.free}. */
+export interface Permit {
+  /** Monotonic milliseconds at which it was given. */
+  readonly sentAt: number;
+  /** Tells the governor what came of the call; null when it was aborted. */
+  report(verdict: Verdict | null, tokensUsed: number | null): void;
+  /** Lets the next call go. For a completed item only when its answer is on disk. */
+  free(): void;
+}
+
+/** What holds the run back just now. */
+export type Holdup =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "throttled"; readonly untilMs: number }
+  | { readonly kind: "outage"; readonly forMs: number; readonly message: string }
+  | { readonly kind: "rpm" | "tpm" };
+
+/** Stands in front of every call: outages, throttling, the account's rates and calls in flight. */
+export class Governor {
+  readonly #options: GovernorOptions;
+  readonly #slots: Slots;
+  readonly #gate: Gate;
+  readonly #breaker: Breaker;
+  readonly #requests: Permits | null;
+  readonly #tokens: Permits | null;
+
+  constructor(options: GovernorOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.concurrency);
+    this.#gate = new Gate(options.clock, options.random);
+    this.#breaker = new Breaker(options.clock);
+    this.#requests = options.rpm === null ? null : new Permits(options.rpm);
+    this.#tokens = options.tpm === null ? null : new Permits(options.tpm);
+  }
+
+  /** Whether it wants to know how many tokens calls used. */
+  get countsTokens(): boolean {
+    return this.#tokens !== null;
+  }
+
+  get inFlight(): number {
+    return this.#slots.taken;
+  }
+
+  get outageMs(): number | null {
+    return this.#breaker.outageMs;
+  }
+
+  get holdup(): Holdup {
+    const outageMs = this.#breaker.outageMs;
+    if (outageMs !== null) {
+      return { kind: "outage", forMs: outageMs, message: this.#breaker.lastMessage };
+    }
+    const opensAt = this.#gate.opensAt;
+    if (opensAt !== null) {
+      const { clock } = this.#options;
+      return { kind: "throttled", untilMs: clock.now() + opensAt - clock.monotonic() };
+    }
+    if ((this.#requests?.waiting ?? 0) > 0) return { kind: "rpm" };
+    if ((this.#tokens?.waiting ?? 0) > 0) return { kind: "tpm" };
+    return { kind: "nothing" };
+  }
+
+  /**
+   * Resolves when a call may be made.
+   *
+   * @param tokens that the call may use at most: its prompt and the answer it asks for.
+   * @throws the signal's reason when it aborts first.
+   */
+  async enter(tokens: number, signal: AbortSignal): Promise<Permit> {
+    for (;;) {
+      await this.#gate.pass(signal);
+      const probe = await this.#breaker.pass(signal);
+      try {
+        await this.#slots.take(signal);
+      } catch (error) {
+        this.#breaker.gaveUp(probe);
+        throw error;
+      }
+      try {
+        await this.#requests?.take(1, signal);
+        await this.#tokens?.take(tokens, signal);
+      } catch (error) {
+        this.#slots.free();
+        this.#breaker.gaveUp(probe);
+        throw error;
+      }
+      // The world may have changed while this call waited for its turn.
+      if (this.#gate.opensAt === null && (probe || !this.#breaker.isOpen)) {
+        return this.#permit(tokens, probe);
+      }
+      this.#slots.free();
+      this.#breaker.gaveUp(probe);
+      this.#tokens?.refund(tokens);
+      this.#requests?.refund(1);
+    }
+  }
+
+  /** `GET /v1/models` or the like was answered: the gateway is there. */
+  answered(): void {
+    this.#breaker.answered();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#requests?.close(), this.#tokens?.close()]);
+  }
+
+  #permit(tokens: number, probe: boolean): Permit {
+    const sentAt = this.#options.clock.monotonic();
+    return {
+      sentAt,
+      report: (verdict, tokensUsed) => {
+        if (tokensUsed !== null) this.#tokens?.refund(tokens - tokensUsed);
+        this.#learn(verdict, sentAt, probe);
+      },
+      free: () => this.#slots.free(),
+    };
+  }
+
+  #learn(verdict: Verdict | null, sentAt: number, probe: boolean): void {
+    if (verdict === null) {
+      this.#breaker.gaveUp(probe);
+      return;
+    }
+    if (verdict.class === "retry" && verdict.outage) {
+      this.#breaker.failed(verdict.failure.message, probe);
+      return;
+    }
+    this.#breaker.answered();
+    if (verdict.class === "throttled") {
+      if (this.#gate.close(sentAt, verdict.waitMs)) this.#slots.shrink();
+      return;
+    }
+    if (verdict.class === "completed") {
+      this.#gate.answered();
+      this.#slots.grow();
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import type { Json, MessageTemplate, Pricing } from "./schema.ts";
+
+/** A job with every question answered: nothing after this asks for a default. */
+export interface ResolvedJob {
+  readonly name: string;
+  /** Where the job was written: a job file, or `the command line`. For error messages. */
+  readonly where: string;
+  /** Absolute path. */
+  readonly input: string;
+  readonly model: string | null;
+  readonly messages: readonly MessageTemplate[] | null;
+  readonly params: Readonly<Record<string, Json>>;
+  /** Template of the custom_id. */
+  readonly id: string | null;
+  readonly concurrency: number;
+  readonly rpm: number | null;
+  readonly tpm: number | null;
+  readonly attempts: number;
+  readonly timeoutMs: number;
+  readonly maxOutageMs: number;
+  readonly stream: boolean;
+  readonly onLength: "keep" | "fail";
+  /** Template of the run directory, absolute; null lets the run choose. */
+  readonly out: string | null;
+  readonly encoding: string | null;
+  readonly csvBom: boolean;
+  readonly csvSafe: boolean;
+  /** Only the first n records. */
+  readonly first: number | null;
+  readonly pricing: Pricing | null;
+  /** The schedule's time zone, for dates in `out`; null for this machine's. */
+  readonly timeZone: string | null;
+}

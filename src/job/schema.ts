@@ -1,0 +1,105 @@
+import * as z from "zod";
+
+import { parseDuration } from "./duration.ts";
+
+/** Any value that JSON can hold. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+const duration = z.union([z.string(), z.number()]).refine((value) => parseDuration(value) !== null, {
+  error: 'write a duration such as "60s", "10m" or "24h"',
+});
+
+const message = z.strictObject({
+  role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+  name: z.string().exactOptional(),
+  content: z
+    .union([z.string(), z.array(z.record(z.string(), z.json()))])
+    .describe("Liquid template over the record's columns, or content parts holding such templates"),
+});
+
+const price = z.strictObject({
+  input: z.number().min(0).describe("US dollars per million prompt tokens"),
+  output: z.number().min(0).describe("US dollars per million completion tokens"),
+  cached_input: z
+    .number()
+    .min(0)
+    .exactOptional()
+    .describe("US dollars per million cached prompt tokens; default: the price of input"),
+});
+
+/** The job file: what users write in `jobs/*.yaml`. */
+export const jobFileSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u, {
+      error: "use letters, digits, `.`, `_` and `-` only",
+    })
+    .exactOptional()
+    .describe("Name of the job; default: the file's name without its ending"),
+  input: z.string().min(1).describe("Path of the input, relative to this file: .csv .tsv .jsonl .ndjson, also .gz"),
+  model: z.string().min(1).exactOptional().describe("Model to ask, as the gateway names it"),
+  messages: z
+    .array(message)
+    .min(1)
+    .exactOptional()
+    .describe("The prompt: Liquid templates over the record's columns"),
+  params: z
+    .record(z.string(), z.json())
+    .exactOptional()
+    .describe("Further fields of the request: temperature, max_tokens, response_format …"),
+  id: z
+    .string()
+    .min(1)
+    .exactOptional()
+    .describe("Template of each item's custom_id; default: column custom_id, else id, else the record's number"),
+  limits: z
+    .strictObject({
+      concurrency: z.int().min(1).max(10_000).exactOptional().describe("Calls in flight per process; default 64"),
+      rpm: z.number().positive().exactOptional().describe("Requests per minute of the account"),
+      tpm: z.number().positive().exactOptional().describe("Tokens per minute of the account"),
+    })
+    .exactOptional(),
+  retry: z
+    .strictObject({
+      attempts: z.int().min(1).max(1_000).exactOptional().describe("Calls per item at most; default 6"),
+    })
+    .exactOptional(),
+  timeout: duration
+    .exactOptional()
+    .describe("Time for a whole answer; with stream: silence between chunks, and ten times it in all; default 60s"),
+  max_outage: duration
+    .exactOptional()
+    .describe("How long a run waits for a gateway that is down before it pauses; default 24h"),
+  stream: z.boolean().exactOptional().describe("Ask for streamed answers, which survive proxies that cut slow calls; default false"),
+  on_length: z
+    .enum(["keep", "fail"])
+    .exactOptional()
+    .describe("What an answer cut at max_tokens is: kept and counted, or a failed item; default keep"),
+  out: z
+    .string()
+    .min(1)
+    .exactOptional()
+    .describe("Run directory, relative to this file; may hold {{ name }}, {{ date }}, {{ time }}, {{ run_id }}"),
+  encoding: z.string().exactOptional().describe("Encoding of the input, such as gb18030; default UTF-8, or UTF-16 by its BOM"),
+  csv_bom: z.boolean().exactOptional().describe("Begin output.csv with a byte order mark, for Excel; default false"),
+  csv_safe: z.boolean().exactOptional().describe("Escape cells of output.csv that a spreadsheet would run as formulas; default false"),
+  pricing: z
+    .union([price, z.record(z.string(), price)])
+    .exactOptional()
+    .describe("Your prices: for the model, or per model; default: list prices where known"),
+  schedule: z
+    .strictObject({
+      cron: z.string(),
+      tz: z.string().exactOptional(),
+      overlap: z.enum(["skip", "queue", "replace"]).exactOptional(),
+      catch_up: z.enum(["none", "once"]).exactOptional(),
+    })
+    .exactOptional()
+    .describe("When the scheduler starts this job"),
+});
+
+/** A job as users write it: in YAML, or in code with {@link defineJob}. */
+export type JobFile = z.input<typeof jobFileSchema>;
+export type Price = z.infer<typeof price>;
+export type Pricing = NonNullable<z.infer<typeof jobFileSchema>["pricing"]>;
+export type MessageTemplate = z.infer<typeof message>;

@@ -1,0 +1,136 @@
+import { type FileHandle, open } from "node:fs/promises";
+
+import { messageOf, RunStopped } from "../errors.ts";
+
+interface Pending {
+  readonly bytes: Buffer;
+  readonly resolve: (offset: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const NO_ROOM = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+
+/**
+ * A file that only grows, by whole lines. All lines that arrive while one fdatasync is under way
+ * share the next one, so syncing always costs next to nothing per line.
+ */
+export class AppendLog {
+  readonly #file: FileHandle;
+  readonly #path: string;
+  #size: number;
+  #pending: Pending[] = [];
+  #flushing: Promise<void> | undefined;
+  #broken: unknown;
+
+  private constructor(file: FileHandle, path: string, size: number) {
+    this.#file = file;
+    this.#path = path;
+    this.#size = size;
+  }
+
+  /** Opens the file for appending after its first `size` bytes; what lies behind them is cut off. */
+  static async open(path: string, size: number): Promise<AppendLog> {
+    const file = await open(path, "a");
+    try {
+      const { size: found } = await file.stat();
+      if (found > size) {
+        await file.truncate(size);
+        await file.datasync();
+      }
+      return new AppendLog(file, path, size);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Resolves with the line's byte offset once it is safely on disk.
+   *
+   * @param line without its line break.
+   * @throws RunStopped when the disk is full or cannot be written; nothing may be appended after that.
+   */
+  append(line: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.#broken !== undefined) {
+        reject(this.#broken);
+        return;
+      }
+      this.#pending.push({ bytes: Buffer.from(`${line}\n`), resolve, reject });
+      this.#flushing ??= this.#flush();
+    });
+  }
+
+  /** Waits for what was appended, then closes the file. */
+  async close(): Promise<void> {
+    await this.#flushing;
+    await this.#file.close();
+  }
+
+  async #flush(): Promise<void> {
+    // One turn of the event loop gathers the lines of all answers that arrived together.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#pending.length > 0) {
+      const group = this.#pending;
+      this.#pending = [];
+      await this.#write(group);
+    }
+    this.#flushing = undefined;
+  }
+
+  async #write(group: readonly Pending[]): Promise<void> {
+    const start = this.#size;
+    let written = 0;
+    let failure: unknown;
+    try {
+      const bytes = Buffer.concat(group.map((line) => line.bytes));
+      while (written < bytes.length) {
+        const { bytesWritten } = await this.#file.write(bytes, written);
+        written += bytesWritten;
+      }
+    } catch (error) {
+      failure = error;
+    }
+    // Lines that found room before the disk was full are kept; the torn one is cut off.
+    let offset = start;
+    const whole = group.filter((line) => {
+      if (offset + line.bytes.length > start + written) return false;
+      offset += line.bytes.length;
+      return true;
+    });
+    try {
+      if (failure !== undefined) await this.#file.truncate(offset);
+      await this.#file.datasync();
+      this.#size = offset;
+    } catch (error) {
+      // After a failed sync nobody knows what is on the disk, and a second one would lie.
+      this.#fail(group, error);
+      return;
+    }
+    let lineStart = start;
+    for (const line of whole) {
+      line.resolve(lineStart);
+      lineStart += line.bytes.length;
+    }
+    if (failure !== undefined) this.#fail(group.slice(whole.length), failure);
+  }
+
+  #fail(lines: readonly Pending[], error: unknown): void {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    this.#broken = NO_ROOM.has(code)
+      ? new RunStopped(
+          "disk",
+          `no room left for ${this.#path} (${code})`,
+          "Make room on that disk, then run the same command again.",
+          error,
+        )
+      : new RunStopped(
+          "disk",
+          `${this.#path} cannot be written: ${messageOf(error)}`,
+          "Check the disk, then run the same command again.",
+          error,
+        );
+    for (const line of [...lines, ...this.#pending]) line.reject(this.#broken);
+    this.#pending = [];
+  }
+}

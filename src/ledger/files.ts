@@ -1,0 +1,67 @@
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** The files of a run directory. */
+export const FILES = {
+  manifest: "run.json",
+  results: "results.jsonl",
+  errors: "errors.jsonl",
+  usage: "usage.json",
+  log: "run.log",
+  lock: "run.lock",
+  output: (format: "csv" | "jsonl"): string => `output.${format}`,
+} as const;
+
+/**
+ * Writes a file so that a reader, or a crash, sees the old one or the new one and nothing between.
+ * `write` gets the path of a temporary file beside it.
+ */
+export async function replaceFile(
+  path: string,
+  write: (temporaryPath: string) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.tmp`;
+  try {
+    await write(temporary);
+    await syncFile(temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+export async function replaceJson(path: string, value: unknown): Promise<void> {
+  await replaceFile(path, async (temporary) => {
+    const file = await open(temporary, "w");
+    try {
+      await file.writeFile(`${JSON.stringify(value, null, 2)}\n`);
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+/** Creates a directory and its parents, and makes its entry in its parent last. */
+export async function ensureDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+  await syncDirectory(dirname(path));
+}
+
+/** Makes renames and new files in a directory survive a power cut. */
+export async function syncDirectory(path: string): Promise<void> {
+  // Windows cannot open directories; it needs no such sync.
+  if (process.platform === "win32") return;
+  await syncFile(path);
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+

@@ -1,0 +1,66 @@
+import { type FileHandle, open } from "node:fs/promises";
+
+const BLOCK_BYTES = 256 * 1024;
+const KEPT_BLOCKS = 32;
+const NEWLINE = 0x0a;
+
+/**
+ * Reads single lines of a file by their offset. Answers lie nearly in input order, so a handful of
+ * blocks kept in memory turns the export's reads into a sequential pass.
+ */
+export class LineReader {
+  readonly #file: FileHandle;
+  readonly #blocks = new Map<number, Buffer>();
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  static async open(path: string): Promise<LineReader> {
+    return new LineReader(await open(path, "r"));
+  }
+
+  /** The line that starts at `offset`, without its line break. */
+  async read(offset: number): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    for (let at = offset; ; ) {
+      const number = Math.floor(at / BLOCK_BYTES);
+      // Only a block that is not in memory is worth a turn of the event loop.
+      const block = this.#blocks.get(number) ?? (await this.#load(number));
+      const from = at - number * BLOCK_BYTES;
+      const end = block.indexOf(NEWLINE, from);
+      if (end !== -1) {
+        const last = block.subarray(from, end);
+        return parts.length === 0 ? last : Buffer.concat([...parts, last]);
+      }
+      parts.push(block.subarray(from));
+      if (block.length < BLOCK_BYTES) return Buffer.concat(parts);
+      at = (number + 1) * BLOCK_BYTES;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  async #load(number: number): Promise<Buffer> {
+    const buffer = Buffer.allocUnsafe(BLOCK_BYTES);
+    const position = number * BLOCK_BYTES;
+    let length = 0;
+    while (length < BLOCK_BYTES) {
+      const { bytesRead } = await this.#file.read(
+        buffer,
+        length,
+        BLOCK_BYTES - length,
+        position + length,
+      );
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    const block = buffer.subarray(0, length);
+    const oldest = this.#blocks.size >= KEPT_BLOCKS ? this.#blocks.keys().next().value : undefined;
+    if (oldest !== undefined) this.#blocks.delete(oldest);
+    this.#blocks.set(number, block);
+    return block;
+  }
+}

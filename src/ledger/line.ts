@@ -1,0 +1,76 @@
+import type { Failed, Outcome } from "../outcome.ts";
+
+/** What Nightshift adds to an OpenAI Batch output line. */
+export interface LineNote {
+  readonly attempts: number;
+  readonly ms: number;
+  readonly possibly_billed: number;
+  /** Calls that brought no answer, by cause; absent where the first call did. */
+  readonly retries?: Readonly<Record<string, number>>;
+  /** Only in errors.jsonl: what `status` groups by. */
+  readonly code?: string;
+  readonly class?: Failed["class"];
+  readonly message?: string;
+}
+
+/** One line of `results.jsonl` or `errors.jsonl`: an OpenAI Batch output line and a note of ours. */
+export interface LedgerLine {
+  readonly id: string;
+  readonly custom_id: string;
+  readonly response: {
+    readonly status_code: number;
+    readonly request_id: string | null;
+    readonly body: unknown;
+  } | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+  readonly nightshift: LineNote;
+}
+
+/** The text of an outcome's line, without its line break. The gateway's body goes in untouched. */
+export function formatLine(runId: string, outcome: Outcome): string {
+  const { index, customId, response } = outcome;
+  const answer =
+    response === null
+      ? "null"
+      : `{"status_code":${response.status},"request_id":${JSON.stringify(response.requestId)},` +
+        `"body":${response.body}}`;
+  const error =
+    outcome.kind === "failed" && response === null
+      ? JSON.stringify({ code: outcome.error.code, message: outcome.error.message })
+      : "null";
+  return (
+    `{"id":"${linePrefix(runId)}${index}","custom_id":${JSON.stringify(customId)},` +
+    `"response":${answer},"error":${error},"nightshift":${JSON.stringify(note(outcome))}}`
+  );
+}
+
+/** Everything before the index in the `id` of a run's lines. */
+export function linePrefix(runId: string): string {
+  return `batch_req_${runId}_`;
+}
+
+/**
+ * The item's index, read from the head of a line without parsing it; null when the line is not
+ * one of this run's.
+ */
+export function lineIndex(head: string, prefix: string): number | null {
+  const start = `{"id":"${prefix}`;
+  if (!head.startsWith(start)) return null;
+  const end = head.indexOf('"', start.length);
+  const digits = head.slice(start.length, end);
+  return /^\d{1,15}$/.test(digits) ? Number(digits) : null;
+}
+
+function note(outcome: Outcome): LineNote {
+  return {
+    attempts: outcome.attempts,
+    ms: Math.round(outcome.ms),
+    possibly_billed: outcome.possiblyBilled,
+    ...(Object.keys(outcome.retries).length > 0 && { retries: outcome.retries }),
+    ...(outcome.kind === "failed" && {
+      code: outcome.error.code,
+      class: outcome.class,
+      message: outcome.error.message,
+    }),
+  };
+}

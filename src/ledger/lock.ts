@@ -1,0 +1,174 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { link, open, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+
+import { UsageError } from "../errors.ts";
+import type { Clock } from "../system/clock.ts";
+import { FILES } from "./files.ts";
+
+/** Who holds a run directory. The start time tells a process from a later one with the same pid. */
+export interface LockHolder {
+  readonly host: string;
+  readonly pid: number;
+  readonly started: string;
+}
+
+/** A held run directory. */
+export interface DirectoryLock {
+  release(): Promise<void>;
+}
+
+const HEARTBEAT_MS = 10_000;
+/** A holder on another host cannot be asked; one that has not beaten for this long is dead. */
+const FOREIGN_DEAD_MS = 60_000;
+
+/**
+ * Makes this process the owner of a run directory. A lock whose holder is dead is taken over.
+ *
+ * @throws UsageError naming the holder when it is alive.
+ */
+export async function lockDirectory(directory: string, clock: Clock): Promise<DirectoryLock> {
+  const path = join(directory, FILES.lock);
+  const own = JSON.stringify(thisProcess());
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, own);
+  try {
+    for (;;) {
+      // A link either makes the whole lock or fails: nobody ever reads half of one.
+      if (await linked(draft, path)) break;
+      const found = await readLock(path);
+      if (found === null) continue;
+      const holder = parseHolder(found);
+      if (holder !== null && (await isAlive(holder, path, clock))) {
+        throw new UsageError(
+          `${directory} is in use by process ${holder.pid} on ${holder.host}. ` +
+            "Wait for it, stop it (Ctrl-C or SIGTERM lets it finish what is in flight), " +
+            "or choose another --out.",
+        );
+      }
+      await discard(path, found);
+    }
+  } finally {
+    await rm(draft, { force: true });
+  }
+
+  let stopBeating = (): void => {};
+  const beat = (): void => {
+    const now = new Date(clock.now());
+    utimes(path, now, now).catch(() => {});
+    stopBeating = clock.after(HEARTBEAT_MS, beat);
+  };
+  beat();
+  return {
+    release: async () => {
+      stopBeating();
+      if ((await readLock(path)) === own) await rm(path, { force: true });
+    },
+  };
+}
+
+/** The living owner of a run directory, if there is one. */
+export async function findHolder(directory: string, clock: Clock): Promise<LockHolder | null> {
+  const path = join(directory, FILES.lock);
+  const found = await readLock(path);
+  const holder = found === null ? null : parseHolder(found);
+  return holder !== null && (await isAlive(holder, path, clock)) ? holder : null;
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return false;
+    // Some file systems know no links; creating the file exclusively is the next best thing.
+    if (hasCode(error, "EPERM") || hasCode(error, "ENOTSUP")) return created(from, to);
+    throw error;
+  }
+}
+
+async function created(from: string, to: string): Promise<boolean> {
+  try {
+    const file = await open(to, "wx");
+    try {
+      await file.writeFile(await readFile(from));
+    } finally {
+      await file.close();
+    }
+    return true;
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return false;
+    throw error;
+  }
+}
+
+async function readLock(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return null;
+    throw error;
+  }
+}
+
+/** Takes a dead lock out of the way, putting it back if another process was quicker. */
+async function discard(path: string, dead: string): Promise<void> {
+  const aside = `${path}.dead.${process.pid}`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return;
+    throw error;
+  }
+  if ((await readLock(aside)) !== dead) await linked(aside, path);
+  await rm(aside, { force: true });
+}
+
+function parseHolder(text: string): LockHolder | null {
+  try {
+    const { host, pid, started } = JSON.parse(text) as Partial<LockHolder>;
+    return typeof host === "string" && typeof pid === "number" && typeof started === "string"
+      ? { host, pid, started }
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+async function isAlive(holder: LockHolder, path: string, clock: Clock): Promise<boolean> {
+  if (holder.host === hostname()) return startOf(holder.pid) === holder.started;
+  try {
+    return clock.now() - (await stat(path)).mtimeMs < FOREIGN_DEAD_MS;
+  } catch {
+    return false;
+  }
+}
+
+function thisProcess(): LockHolder {
+  return { host: hostname(), pid: process.pid, started: startOf(process.pid) ?? "unknown" };
+}
+
+/** When a process started, in the words of the operating system; null when there is none. */
+function startOf(pid: number): string | null {
+  try {
+    if (process.platform === "linux") {
+      // Field 22 counts clock ticks since boot; the name in field 2 may hold spaces and brackets.
+      const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ");
+      return fields?.[19] ?? null;
+    }
+    if (process.platform !== "win32") {
+      const started = execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { stdio: "pipe" });
+      return started.toString().trim() || null;
+    }
+    process.kill(pid, 0);
+    return "running";
+  } catch {
+    return null;
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

@@ -1,0 +1,89 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import * as z from "zod";
+
+import { UsageError } from "../errors.ts";
+import { FILES, replaceJson } from "./files.ts";
+
+const manifestSchema = z.object({
+  run_id: z.string(),
+  state: z.enum(["running", "paused", "cancelled", "finished"]),
+  /** Why the run is not running; null while it is, and when it finished. */
+  reason: z.object({ code: z.string(), message: z.string(), remedy: z.string() }).nullable(),
+  /** The resolved job, without secrets. */
+  job: z.record(z.string(), z.unknown()),
+  /** What makes this run this run: it may not change between sittings. */
+  identity: z.record(z.string(), z.unknown()),
+  input: z.object({
+    path: z.string(),
+    bytes: z.number(),
+    sha256: z.string(),
+    /** Records in the whole input; null until it was read to its end. */
+    records: z.number().nullable(),
+  }),
+  /** Items of this run: all records, or the first n. */
+  items: z.number().nullable(),
+  /** The input's columns in order: a CSV's header, or all names that a JSONL's records use. */
+  columns: z.array(z.string()),
+  output: z.string(),
+  base_url: z.string(),
+  created_at: z.string(),
+  updated_at: z.string(),
+  finished_at: z.string().nullable(),
+  /** Each time a process worked on the run. */
+  sittings: z.array(z.object({ started_at: z.string(), ended_at: z.string().nullable() })),
+  versions: z.object({ nightshift: z.string(), node: z.string() }),
+});
+
+/** `run.json`: what a run is and where it stands. */
+export type Manifest = z.infer<typeof manifestSchema>;
+export type RunState = Manifest["state"];
+
+/**
+ * Reads `run.json`; null when the directory holds no run.
+ *
+ * @throws UsageError when it is there but is no manifest.
+ */
+export async function readManifest(directory: string): Promise<Manifest | null> {
+  const path = join(directory, FILES.manifest);
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : "";
+    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    throw error;
+  }
+  try {
+    return manifestSchema.parse(JSON.parse(text));
+  } catch (error) {
+    throw new UsageError(
+      `${path} is no manifest of a run. Restore it from a backup, or choose another directory.`,
+      { cause: error },
+    );
+  }
+}
+
+/** @throws UsageError when the directory holds no run. */
+export async function requireManifest(directory: string): Promise<Manifest> {
+  const manifest = await readManifest(directory);
+  if (manifest === null) {
+    throw new UsageError(
+      `${directory} is no run directory: it has no ${FILES.manifest}. ` +
+        "Name the directory that `nightshift run` printed, for example runs/reviews-20260102T020000Z.",
+    );
+  }
+  return manifest;
+}
+
+export async function writeManifest(directory: string, manifest: Manifest): Promise<void> {
+  await replaceJson(join(directory, FILES.manifest), manifest);
+}
+
+/** Milliseconds in which some process worked on the run, up to `now`. */
+export function workedMs(manifest: Manifest, now: number): number {
+  return manifest.sittings.reduce((sum, { started_at: started, ended_at: ended }) => {
+    return sum + Math.max(0, (ended === null ? now : Date.parse(ended)) - Date.parse(started));
+  }, 0);
+}

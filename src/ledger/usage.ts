@@ -1,0 +1,216 @@
+import type { Outcome } from "../outcome.ts";
+import { type CostOf, readUsage, type TokenUsage } from "../tokens.ts";
+import { LatencyHistogram } from "./latency.ts";
+import type { LedgerLine } from "./line.ts";
+
+/** What the summary and `usage.json` take from one ended item. */
+export interface UsageEntry {
+  readonly kind: "completed" | "failed";
+  readonly model: string;
+  readonly usage: TokenUsage | null;
+  readonly finishReason: string | null;
+  readonly attempts: number;
+  readonly ms: number;
+  readonly possiblyBilled: number;
+  readonly retries: Readonly<Record<string, number>>;
+}
+
+interface ModelTotals {
+  items: number;
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+  cached_tokens: number;
+  reasoning_tokens: number;
+  /** US dollars; null where no price is known. */
+  cost_usd: number | null;
+}
+
+/** The body of `usage.json`. Money is US dollars, times are seconds unless they say `ms`. */
+export interface UsageReport {
+  readonly usage: Omit<ModelTotals, "items" | "cost_usd">;
+  readonly cost_usd: number | null;
+  readonly models: Readonly<Record<string, Readonly<ModelTotals>>>;
+  readonly items: {
+    readonly total: number | null;
+    readonly completed: number;
+    readonly failed: number;
+    readonly pending: number | null;
+    /** Completed with `finish_reason: length`: the answer was cut at `max_tokens`. */
+    readonly truncated: number;
+    /** Completed, but the gateway named no usage: their tokens are missing above. */
+    readonly without_usage: number;
+  };
+  readonly attempts: number;
+  readonly retries: Readonly<Record<string, number>>;
+  readonly possibly_billed: number;
+  readonly latency_ms: {
+    readonly p50: number | null;
+    readonly p95: number | null;
+    readonly p99: number | null;
+  };
+  readonly wall_seconds: number;
+  readonly items_per_second: number | null;
+}
+
+/** Adds up what the ledger holds. The same sum comes out of a live run and of its files. */
+export class UsageTally {
+  readonly #costOf: CostOf;
+  readonly #models = new Map<string, ModelTotals>();
+  readonly #retries = new Map<string, number>();
+  readonly #latency = new LatencyHistogram();
+  #attempts = 0;
+  #possiblyBilled = 0;
+  #truncated = 0;
+  #withoutUsage = 0;
+  #tokens = 0;
+
+  constructor(costOf: CostOf) {
+    this.#costOf = costOf;
+  }
+
+  /** Tokens of the completed items so far. */
+  get tokens(): number {
+    return this.#tokens;
+  }
+
+  /** Attempts that failed so far, whatever the cause. */
+  get retries(): number {
+    let sum = 0;
+    for (const count of this.#retries.values()) sum += count;
+    return sum;
+  }
+
+  /** US dollars so far; null where a price is missing. */
+  get cost(): number | null {
+    return sumCosts(this.#models.values());
+  }
+
+  add(entry: UsageEntry): void {
+    this.#attempts += entry.attempts;
+    this.#possiblyBilled += entry.possiblyBilled;
+    for (const [cause, count] of Object.entries(entry.retries)) {
+      this.#retries.set(cause, (this.#retries.get(cause) ?? 0) + count);
+    }
+    if (entry.kind === "failed") return;
+    this.#latency.add(entry.ms);
+    if (entry.finishReason === "length") this.#truncated += 1;
+    const totals = this.#totalsOf(entry.model);
+    totals.items += 1;
+    const { usage } = entry;
+    if (usage === null) {
+      this.#withoutUsage += 1;
+      return;
+    }
+    this.#tokens += usage.total;
+    totals.prompt_tokens += usage.prompt;
+    totals.completion_tokens += usage.completion;
+    totals.total_tokens += usage.total;
+    totals.cached_tokens += usage.cached;
+    totals.reasoning_tokens += usage.reasoning;
+    const cost = this.#costOf(entry.model, usage);
+    totals.cost_usd = cost === null || totals.cost_usd === null ? null : totals.cost_usd + cost;
+  }
+
+  report(counts: {
+    total: number | null;
+    completed: number;
+    failed: number;
+    wallMs: number;
+  }): UsageReport {
+    const models = [...this.#models.values()];
+    const sum = (pick: (totals: ModelTotals) => number): number =>
+      models.reduce((total, model) => total + pick(model), 0);
+    const ended = counts.completed + counts.failed;
+    const wallSeconds = counts.wallMs / 1000;
+    return {
+      usage: {
+        prompt_tokens: sum((model) => model.prompt_tokens),
+        completion_tokens: sum((model) => model.completion_tokens),
+        total_tokens: sum((model) => model.total_tokens),
+        cached_tokens: sum((model) => model.cached_tokens),
+        reasoning_tokens: sum((model) => model.reasoning_tokens),
+      },
+      cost_usd: sumCosts(models),
+      models: Object.fromEntries(this.#models),
+      items: {
+        total: counts.total,
+        completed: counts.completed,
+        failed: counts.failed,
+        pending: counts.total === null ? null : counts.total - ended,
+        truncated: this.#truncated,
+        without_usage: this.#withoutUsage,
+      },
+      attempts: this.#attempts,
+      retries: Object.fromEntries([...this.#retries].sort(([a], [b]) => a.localeCompare(b))),
+      possibly_billed: this.#possiblyBilled,
+      latency_ms: {
+        p50: this.#latency.percentile(0.5),
+        p95: this.#latency.percentile(0.95),
+        p99: this.#latency.percentile(0.99),
+      },
+      wall_seconds: Math.round(wallSeconds * 1000) / 1000,
+      items_per_second: wallSeconds > 0 ? Math.round((ended / wallSeconds) * 100) / 100 : null,
+    };
+  }
+
+  #totalsOf(model: string): ModelTotals {
+    let totals = this.#models.get(model);
+    if (totals === undefined) {
+      totals = {
+        items: 0,
+        prompt_tokens: 0,
+        completion_tokens: 0,
+        total_tokens: 0,
+        cached_tokens: 0,
+        reasoning_tokens: 0,
+        cost_usd: 0,
+      };
+      this.#models.set(model, totals);
+    }
+    return totals;
+  }
+}
+
+export function entryOfOutcome(outcome: Outcome): UsageEntry {
+  return {
+    kind: outcome.kind,
+    attempts: outcome.attempts,
+    ms: outcome.ms,
+    possiblyBilled: outcome.possiblyBilled,
+    retries: outcome.retries,
+    ...answerOf(outcome.kind === "completed" ? JSON.parse(outcome.response.body) : null),
+  };
+}
+
+export function entryOfLine(kind: "completed" | "failed", line: LedgerLine): UsageEntry {
+  return {
+    kind,
+    attempts: line.nightshift.attempts,
+    ms: line.nightshift.ms,
+    possiblyBilled: line.nightshift.possibly_billed,
+    retries: line.nightshift.retries ?? {},
+    ...answerOf(kind === "completed" ? line.response?.body : null),
+  };
+}
+
+function answerOf(body: unknown): Pick<UsageEntry, "model" | "usage" | "finishReason"> {
+  const answer = body as { model?: unknown; usage?: unknown; choices?: unknown } | null | undefined;
+  const choice = Array.isArray(answer?.choices) ? (answer.choices[0] as unknown) : null;
+  const reason = (choice as { finish_reason?: unknown } | null | undefined)?.finish_reason;
+  return {
+    model: typeof answer?.model === "string" ? answer.model : "unknown",
+    usage: readUsage(answer?.usage),
+    finishReason: typeof reason === "string" ? reason : null,
+  };
+}
+
+/** One missing price makes the sum unknown: a part of it would look like all of it. */
+function sumCosts(models: Iterable<ModelTotals>): number | null {
+  let sum = 0;
+  for (const { cost_usd: cost } of models) {
+    if (cost === null) return null;
+    sum += cost;
+  }
+  return Math.round(sum * 1e9) / 1e9;
+}

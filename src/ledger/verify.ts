@@ -1,0 +1,80 @@
+import { join } from "node:path";
+
+import { FILES } from "./files.ts";
+import { ItemTable } from "./item-table.ts";
+import { requireManifest } from "./manifest.ts";
+import { scanLedger } from "./scan.ts";
+
+/** What `verify` found. */
+export interface Verification {
+  readonly runId: string;
+  readonly state: string;
+  /** Items of the run; null when its input was never read to the end. */
+  readonly items: number | null;
+  readonly completed: number;
+  readonly failed: number;
+  readonly pending: number | null;
+  /** What is wrong, one sentence each, with file and line; empty when all is well. */
+  readonly faults: readonly string[];
+}
+
+const MOST_FAULTS = 20;
+
+/**
+ * Proves from the files alone that each item of a run has at most one outcome and none is lost:
+ * items in = completed + failed + pending.
+ */
+export async function verifyRun(directory: string): Promise<Verification> {
+  const manifest = await requireManifest(directory);
+  const total = manifest.items;
+  const faults: string[] = [];
+  const items = new ItemTable();
+
+  const check = async (name: string, state: "completed" | "failed"): Promise<void> => {
+    let number = 0;
+    const end = await scanLedger(join(directory, name), manifest.run_id, (line) => {
+      number += 1;
+      const where = `${name}:${number}`;
+      if (faults.length >= MOST_FAULTS) return;
+      if (line.index === null) faults.push(`${where} is no line of run ${manifest.run_id}`);
+      else if (!isWhole(line.bytes)) faults.push(`${where} is damaged: it is no JSON`);
+      else if (total !== null && line.index >= total) {
+        faults.push(`${where} is item ${line.index}, but the run has only ${total} items`);
+      } else if (state === "completed" && items.state(line.index) === "completed") {
+        faults.push(`${where} is a second result of item ${line.index}`);
+      } else items.set(line.index, state, line.offset);
+    });
+    if (end.tornBytes > 0) {
+      faults.push(
+        `${name} ends with ${end.tornBytes} bytes of a torn line (continuing the run cuts it off)`,
+      );
+    }
+  };
+  // Results first: an error that its item's completion has superseded then counts for nothing.
+  await check(FILES.results, "completed");
+  await check(FILES.errors, "failed");
+
+  const ended = items.completed + items.failed;
+  const pending = total === null ? null : total - ended;
+  if (manifest.state === "finished" && pending !== 0) {
+    faults.push(`the run says it is finished, but ${pending ?? "unknown"} items have no outcome`);
+  }
+  return {
+    runId: manifest.run_id,
+    state: manifest.state,
+    items: total,
+    completed: items.completed,
+    failed: items.failed,
+    pending,
+    faults,
+  };
+}
+
+function isWhole(bytes: Buffer): boolean {
+  try {
+    JSON.parse(bytes.toString("utf8"));
+    return true;
+  } catch {
+    return false;
+  }
+}

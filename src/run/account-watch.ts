@@ -1,0 +1,73 @@
+import { RunStopped } from "../errors.ts";
+import type { Trouble, Verdict } from "../gateway/verdict.ts";
+
+const TROUBLES_IN_A_ROW = 5;
+const FIRST_ITEMS_ALIKE = 20;
+
+const REMEDIES: Readonly<Record<Trouble, string>> = {
+  key: "Check NIGHTSHIFT_API_KEY: the key may be wrong, expired, disabled or used up.",
+  balance: "Top up the account (or raise the key's own quota).",
+  quota: "The quota is spent: raise it, or wait until it renews.",
+  model: "Check `model` (`nightshift models` lists what the gateway offers), or ask for access to it.",
+  permission: "Ask the gateway's operator to allow this key, address or group.",
+  "base-url": "Check the base URL: it usually ends in /v1, like https://1688token.ai/v1.",
+  blocked: "A firewall in front of the gateway refuses these calls: try from another address.",
+};
+
+/** What a user can do about trouble with the account or the set-up. */
+export function accountStop(trouble: Trouble, message: string): RunStopped {
+  return new RunStopped(
+    "account",
+    message,
+    `${REMEDIES[trouble]} Then run the same command again: it goes on where it stopped.`,
+  );
+}
+
+/**
+ * Tells trouble with the account from trouble with single items. One bad channel behind a gateway
+ * answers like a dead key now and then; only several such answers in a row mean the account.
+ */
+export class AccountWatch {
+  #troubles = 0;
+  #alike = 0;
+  #onlyCode: string | null = null;
+  #settled = false;
+
+  /** Takes note of a verdict; a stop when the run should pause. */
+  note(verdict: Verdict): RunStopped | null {
+    switch (verdict.class) {
+      case "completed":
+        this.#troubles = 0;
+        this.#settled = true;
+        return null;
+      case "pause-run":
+        this.#troubles += 1;
+        return this.#troubles >= TROUBLES_IN_A_ROW
+          ? accountStop(verdict.trouble, verdict.failure.message)
+          : null;
+      case "fail-item":
+        return this.#noteFailedItem(verdict.failure.code, verdict.failure.message);
+      case "retry":
+      case "throttled":
+        return null;
+    }
+  }
+
+  /** When each of the first items fails for good in the same way, so would all others. */
+  #noteFailedItem(code: string, message: string): RunStopped | null {
+    if (this.#settled) return null;
+    this.#onlyCode ??= code;
+    if (code !== this.#onlyCode) {
+      this.#settled = true;
+      return null;
+    }
+    this.#alike += 1;
+    if (this.#alike < FIRST_ITEMS_ALIKE) return null;
+    return new RunStopped(
+      "account",
+      `each of the first ${FIRST_ITEMS_ALIKE} items failed in the same way (${code}): ${message}`,
+      "Correct the job (model, messages, params) and start afresh with --new, " +
+        "or run the same command again to go on all the same.",
+    );
+  }
+}

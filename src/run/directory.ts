@@ -1,0 +1,131 @@
+import { readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+
+import { UsageError } from "../errors.ts";
+import type { ResolvedJob } from "../job/resolved-job.ts";
+import { type Manifest, readManifest } from "../ledger/manifest.ts";
+import type { Random } from "../system/random.ts";
+
+/** Where runs go that were not told where. */
+export const RUNS_DIRECTORY = "runs";
+
+/** The directory that a run works in. */
+export interface ChosenDirectory {
+  readonly path: string;
+  /** What is there already; null for a new run. */
+  readonly manifest: Manifest | null;
+  /** True when nobody named it: an unfinished run was found. */
+  readonly found: boolean;
+}
+
+export interface DirectoryQuestion {
+  readonly job: ResolvedJob;
+  /** `--new`: never continue. */
+  readonly fresh: boolean;
+  /** Id of the run, should it be a new one. */
+  readonly runId: string;
+  readonly items: number;
+  /** Wall-clock milliseconds. */
+  readonly now: number;
+  readonly workingDirectory: string;
+}
+
+/**
+ * Chooses the run directory: the one that was named, else the newest unfinished run of the same job
+ * and input, else a new one. So the same command after a crash never buys again.
+ */
+export async function chooseDirectory(question: DirectoryQuestion): Promise<ChosenDirectory> {
+  const { job, fresh, now, workingDirectory } = question;
+  if (job.out !== null) {
+    const path = resolve(workingDirectory, renderOut(job.out, question));
+    const manifest = await readManifest(path);
+    if (fresh && manifest !== null) {
+      throw new UsageError(
+        `${path} holds run ${manifest.run_id} already, and --new starts afresh: ` +
+          "name another directory, or leave --new out to continue that run.",
+      );
+    }
+    return { path, manifest, found: false };
+  }
+  const runs = join(workingDirectory, RUNS_DIRECTORY);
+  if (!fresh) {
+    const unfinished = await findUnfinished(runs, question);
+    if (unfinished !== null) return unfinished;
+  }
+  const stem = join(runs, `${job.name}-${timestamp(now)}`);
+  for (let copy = 1; ; copy += 1) {
+    const path = copy === 1 ? stem : `${stem}-${copy}`;
+    if ((await readManifest(path)) === null) return { path, manifest: null, found: false };
+  }
+}
+
+/** A new run's id: job, time and chance, fit for file names, Redis keys and custom ids. */
+export function newRunId(jobName: string, now: number, random: Random): string {
+  const name = jobName.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-+|-+$/g, "");
+  const chance = Math.floor(random() * 36 ** 5)
+    .toString(36)
+    .padStart(5, "0");
+  return [name.slice(0, 40), timestamp(now).toLowerCase(), chance]
+    .filter((part) => part !== "")
+    .join("-");
+}
+
+/** Runs below `runs/`, newest first. */
+export async function listRuns(runs: string): Promise<{ path: string; manifest: Manifest }[]> {
+  let names: string[];
+  try {
+    names = await readdir(runs);
+  } catch {
+    return [];
+  }
+  const found: { path: string; manifest: Manifest }[] = [];
+  for (const name of names) {
+    const path = join(runs, name);
+    // One damaged manifest must not hide the other runs.
+    const manifest = await readManifest(path).catch(() => null);
+    if (manifest !== null) found.push({ path, manifest });
+  }
+  return found.sort((a, b) => b.manifest.created_at.localeCompare(a.manifest.created_at));
+}
+
+async function findUnfinished(
+  runs: string,
+  { job, items }: DirectoryQuestion,
+): Promise<ChosenDirectory | null> {
+  for (const { path, manifest } of await listRuns(runs)) {
+    const isSame = manifest.job["name"] === job.name && manifest.input.path === job.input;
+    // A finished trial of the first few records goes on with the others.
+    const isUnfinished = manifest.state !== "finished" || (manifest.items ?? 0) < items;
+    if (isSame && isUnfinished) return { path, manifest, found: true };
+  }
+  return null;
+}
+
+/** `20260102T030405Z` */
+function timestamp(now: number): string {
+  return new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, "");
+}
+
+function renderOut(template: string, { job, runId, now }: DirectoryQuestion): string {
+  const moment = new Intl.DateTimeFormat("sv-SE", {
+    dateStyle: "short",
+    timeStyle: "medium",
+    ...(job.timeZone !== null && { timeZone: job.timeZone }),
+  }).format(now);
+  const [date = "", time = ""] = moment.split(" ");
+  const values: Readonly<Record<string, string>> = {
+    name: job.name,
+    date,
+    time: time.replaceAll(":", ""),
+    run_id: runId,
+  };
+  return template.replaceAll(/\{\{\s*(\w+)\s*\}\}/g, (_whole, name: string) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    if (value === undefined) {
+      throw new UsageError(
+        `out: unknown placeholder {{ ${name} }}: use {{ name }}, {{ date }}, {{ time }} or {{ run_id }}`,
+      );
+    }
+    return value;
+  });
+}

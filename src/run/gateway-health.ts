@@ -1,0 +1,57 @@
+import type { GatewayClient } from "../gateway/client.ts";
+import type { Governor } from "../gateway/governor.ts";
+import { askModels } from "../gateway/preflight.ts";
+import type { Verdict } from "../gateway/verdict.ts";
+import type { Clock } from "../system/clock.ts";
+
+const CHECK_EVERY_MS = 5_000;
+
+/**
+ * Knows whether the gateway works apart from the item that just failed: another item's answer shows
+ * it, and where none comes, `GET /v1/models` does.
+ */
+export class GatewayHealth {
+  readonly #client: GatewayClient;
+  readonly #governor: Governor;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  #answers = 0;
+  #lastAnswerAt = -Infinity;
+  #lastCheckAt = -Infinity;
+
+  constructor(client: GatewayClient, governor: Governor, clock: Clock, signal: AbortSignal) {
+    this.#client = client;
+    this.#governor = governor;
+    this.#clock = clock;
+    this.#signal = signal;
+  }
+
+  /** Signs of life so far. */
+  get answersSeen(): number {
+    return this.#answers;
+  }
+
+  note(verdict: Verdict): void {
+    if (verdict.class === "completed") this.sawAnswer();
+    else if (verdict.class !== "fail-item") this.#checkSoon();
+  }
+
+  sawAnswer(): void {
+    this.#answers += 1;
+    this.#lastAnswerAt = this.#clock.monotonic();
+  }
+
+  #checkSoon(): void {
+    const now = this.#clock.monotonic();
+    const isRecent = (at: number): boolean => now - at < CHECK_EVERY_MS;
+    if (isRecent(this.#lastAnswerAt) || isRecent(this.#lastCheckAt)) return;
+    this.#lastCheckAt = now;
+    askModels(this.#client, this.#clock.now(), this.#signal)
+      .then((answer) => {
+        if (answer.kind !== "models") return;
+        this.sawAnswer();
+        this.#governor.answered();
+      })
+      .catch(() => {});
+  }
+}

@@ -1,0 +1,131 @@
+import { stat } from "node:fs/promises";
+import { join, relative } from "node:path";
+
+import { type RunStopped, UsageError } from "../errors.ts";
+import { identityChanges, identityOf } from "../job/identity.ts";
+import type { ResolvedJob } from "../job/resolved-job.ts";
+import { FILES } from "../ledger/files.ts";
+import { type Manifest, writeManifest } from "../ledger/manifest.ts";
+import { VERSION } from "../system/version.ts";
+import type { RunOrder, Scene } from "./scene.ts";
+import type { InputScan } from "./scan-input.ts";
+
+// A run's life as run.json tells it: begun, sat down to, stopped or finished.
+
+/** The manifest of a run that is about to begin. */
+export function newManifest(order: RunOrder, runId: string, scan: InputScan): Manifest {
+  const { job, access, clock } = order;
+  const now = iso(clock.now());
+  return {
+    run_id: runId,
+    state: "running",
+    reason: null,
+    job: { ...job },
+    identity: { ...identityOf(job, scan.sha256) },
+    input: { path: job.input, bytes: scan.bytes, sha256: scan.sha256, records: scan.records },
+    items: scan.items,
+    columns: [...scan.columns],
+    output: FILES.output(/\.(csv|tsv)(\.gz)?$/i.test(job.input) ? "csv" : "jsonl"),
+    base_url: access.baseUrl,
+    created_at: now,
+    updated_at: now,
+    finished_at: null,
+    sittings: [],
+    versions: { nightshift: VERSION, node: process.versions.node },
+  };
+}
+
+/**
+ * Refuses to mix answers to different questions in one directory.
+ *
+ * @throws UsageError that says what differs.
+ */
+export function checkIdentity(
+  directory: string,
+  manifest: Manifest | null,
+  job: ResolvedJob,
+  scan: InputScan,
+): void {
+  if (manifest === null) return;
+  const changes = identityChanges(manifest.identity, identityOf(job, scan.sha256));
+  if (changes.length === 0) return;
+  throw new UsageError(
+    `${relative(process.cwd(), directory) || directory} holds answers to other questions: ` +
+      `changed since it began: ${changes.join(", ")}. ` +
+      "Take the change back to continue that run, or start afresh with --new (or another --out).",
+  );
+}
+
+/** Notes that this process now works on the run. */
+export async function beginSitting(
+  { order, directory }: Scene,
+  found: Manifest,
+  items: number,
+): Promise<Manifest> {
+  const now = iso(order.clock.now());
+  const manifest: Manifest = {
+    ...found,
+    state: "running",
+    reason: null,
+    job: { ...order.job },
+    items,
+    base_url: order.access.baseUrl,
+    updated_at: now,
+    finished_at: null,
+    sittings: [...(await closedSittings(directory, found)), { started_at: now, ended_at: null }],
+    versions: { nightshift: VERSION, node: process.versions.node },
+  };
+  await writeManifest(directory, manifest);
+  return manifest;
+}
+
+/** Notes how this process left the run; null when it finished. */
+export async function endSitting(
+  { order, directory }: Scene,
+  before: Manifest,
+  stop: RunStopped | null,
+): Promise<Manifest> {
+  const now = iso(order.clock.now());
+  const state = stop === null ? "finished" : stop.reason === "cancelled" ? "cancelled" : "paused";
+  const manifest: Manifest = {
+    ...before,
+    state,
+    reason:
+      stop === null ? null : { code: stop.reason, message: stop.message, remedy: stop.remedy },
+    updated_at: now,
+    finished_at: stop === null ? now : null,
+    sittings: before.sittings.map((sitting) => ({ ...sitting, ended_at: sitting.ended_at ?? now })),
+  };
+  try {
+    await writeManifest(directory, manifest);
+  } catch (error) {
+    // On a full disk the old manifest says `running`, which continues as well as `paused` does.
+    if (stop === null) throw error;
+  }
+  return manifest;
+}
+
+/** A process that was killed could not say when: its last written line tells. */
+async function closedSittings(
+  directory: string,
+  manifest: Manifest,
+): Promise<Manifest["sittings"]> {
+  if (manifest.sittings.every(({ ended_at: ended }) => ended !== null)) return manifest.sittings;
+  const writes = await Promise.all(
+    [FILES.results, FILES.errors].map(async (name) => {
+      try {
+        return (await stat(join(directory, name))).mtimeMs;
+      } catch {
+        return 0;
+      }
+    }),
+  );
+  return manifest.sittings.map(({ started_at: started, ended_at: ended }) => ({
+    started_at: started,
+    ended_at: ended ?? iso(Math.max(Date.parse(started), ...writes)),
+  }));
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,101 @@
+import { RunStopped } from "../errors.ts";
+import type { Governor, Holdup } from "../gateway/governor.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Manifest } from "../ledger/manifest.ts";
+import type { Connection } from "../queue/connection.ts";
+import type { Progress } from "./events.ts";
+import { outageStop } from "./preflight.ts";
+import { RateMeter } from "./rate-meter.ts";
+import type { Scene } from "./scene.ts";
+
+const TICK_MS = 250;
+
+export interface ProgressParts {
+  readonly scene: Scene;
+  readonly manifest: Manifest;
+  readonly ledger: Ledger;
+  readonly governor: Governor;
+  readonly connection: Connection;
+  readonly stop: (reason: RunStopped) => void;
+}
+
+/** Tells four times a second where the run stands, and ends a run that waits for too long. */
+export function startProgress(parts: ProgressParts): { stop(): void } {
+  const { scene, governor, connection, stop } = parts;
+  const { clock, job, onEvent } = scene.order;
+  const meter = new RateMeter();
+  const began = clock.monotonic();
+  let redisLostAt: number | null = null;
+  let cancel = (): void => {};
+  const tell = (): void => onEvent({ event: "progress", ...progressNow(parts, meter, began) });
+  const tick = (): void => {
+    const now = clock.monotonic();
+    tell();
+    if (governor.outageMs !== null && governor.outageMs > job.maxOutageMs) {
+      const { holdup } = governor;
+      stop(outageStop(holdup.kind === "outage" ? holdup.message : "", governor.outageMs));
+    }
+    redisLostAt = connection.status === "ready" ? null : (redisLostAt ?? now);
+    if (redisLostAt !== null && now - redisLostAt > job.maxOutageMs) stop(redisStop());
+    cancel = clock.after(TICK_MS, tick);
+  };
+  tick();
+  return {
+    stop: () => {
+      cancel();
+      tell();
+    },
+  };
+}
+
+function progressNow(parts: ProgressParts, meter: RateMeter, began: number): Progress {
+  const { ledger, governor, connection, manifest, scene } = parts;
+  const now = scene.order.clock.monotonic();
+  const { completed, failed } = ledger.items;
+  const total = manifest.items ?? 0;
+  const left = total - completed - failed;
+  meter.note(now, completed + failed, ledger.usage.tokens);
+  const { items, tokens } = meter.rates;
+  return {
+    total,
+    completed,
+    failed,
+    in_flight: governor.inFlight,
+    retries: ledger.usage.retries,
+    tokens: ledger.usage.tokens,
+    items_per_second: round(items),
+    tokens_per_second: round(tokens),
+    eta_seconds: left <= 0 ? 0 : items > 0 ? Math.round(left / items) : null,
+    elapsed_seconds: round((now - began) / 1000),
+    cost_usd: ledger.usage.cost,
+    waiting:
+      connection.status === "ready" ? describeHoldup(governor.holdup) : "Redis does not answer",
+  };
+}
+
+function describeHoldup(holdup: Holdup): string | null {
+  switch (holdup.kind) {
+    case "nothing":
+      return null;
+    case "throttled":
+      return `throttled until ${new Date(holdup.untilMs).toTimeString().slice(0, 8)}`;
+    case "outage":
+      return `gateway away for ${Math.round(holdup.forMs / 1000)} s: ${holdup.message}`;
+    case "rpm":
+      return "at the limit of requests per minute";
+    case "tpm":
+      return "at the limit of tokens per minute";
+  }
+}
+
+function redisStop(): RunStopped {
+  return new RunStopped(
+    "redis",
+    "Redis has been away for too long",
+    "Start Redis, then run the same command again; or leave --redis out.",
+  );
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}

@@ -1,0 +1,92 @@
+import { createHash } from "node:crypto";
+
+import { UsageError } from "../errors.ts";
+import { DuplicateFinder, hashOf } from "../input/duplicates.ts";
+import type { Item } from "../item.ts";
+import type { ResolvedJob } from "../job/resolved-job.ts";
+import { readItems } from "./read-items.ts";
+
+/** What one whole pass over an input found. */
+export interface InputScan {
+  readonly records: number;
+  /** Records that this run asks about: all, or the first n. */
+  readonly items: number;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** A CSV's header, or every name that a JSONL's records use, in order of appearance. */
+  readonly columns: readonly string[];
+  /** Models that the items ask, at most {@link MOST_MODELS}. */
+  readonly models: readonly string[];
+}
+
+const MOST_MODELS = 100;
+
+/**
+ * Reads and renders the whole input before anything is called, so that what is wrong with it is
+ * told while it is still free.
+ *
+ * @param onItem sees each item that the run will ask about.
+ * @throws UsageError with file and line for the first thing that is wrong.
+ */
+export async function scanInput(
+  job: ResolvedJob,
+  signal: AbortSignal,
+  onItem?: (item: Item) => void,
+): Promise<InputScan> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  const source = await readItems(job, {
+    signal,
+    onBytes: (chunk) => {
+      hash.update(chunk);
+      bytes += chunk.length;
+    },
+  });
+  const ids = new DuplicateFinder();
+  const columns = new Set<string>(source.columns ?? []);
+  const models = new Set<string>();
+  let records = 0;
+  for await (const batch of source.batches()) {
+    for (const { record, item } of batch) {
+      records += 1;
+      ids.add(item.customId);
+      if (source.columns === null) for (const name of Object.keys(record.fields)) columns.add(name);
+      if (job.first !== null && records > job.first) continue;
+      if (models.size < MOST_MODELS) models.add(item.model);
+      onItem?.(item);
+    }
+  }
+  const suspects = ids.suspects();
+  if (suspects.size > 0) await refuseDuplicates(job, suspects, signal);
+  return {
+    records,
+    items: Math.min(records, job.first ?? records),
+    bytes,
+    sha256: hash.digest("hex"),
+    columns: source.columns ?? [...columns],
+    models: [...models],
+  };
+}
+
+/** Equal hashes are not yet equal ids: reads the input again and compares the ids themselves. */
+async function refuseDuplicates(
+  job: ResolvedJob,
+  suspects: ReadonlySet<bigint>,
+  signal: AbortSignal,
+): Promise<void> {
+  const lines = new Map<string, number>();
+  const source = await readItems(job, { signal });
+  for await (const batch of source.batches()) {
+    for (const { record, item } of batch) {
+      if (!suspects.has(hashOf(item.customId))) continue;
+      const first = lines.get(item.customId);
+      if (first !== undefined) {
+        throw new UsageError(
+          `${job.input}:${record.line}: the id ${JSON.stringify(item.customId)} was used on line ${first} already. ` +
+            "Each item needs an id of its own: correct it, or choose another column with --id-column.",
+        );
+      }
+      lines.set(item.customId, record.line);
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { PriceList } from "../job/pricing.ts";
+import type { ResolvedJob } from "../job/resolved-job.ts";
+import type { Clock } from "../system/clock.ts";
+import type { GatewayAccess, ProxySettings } from "../system/env.ts";
+import type { LogLevel } from "../system/log.ts";
+import type { Random } from "../system/random.ts";
+import type { Closers } from "./closers.ts";
+import type { OnRunEvent } from "./events.ts";
+import type { InputScan } from "./scan-input.ts";
+
+/** Everything a run is made of; the command line and the library both fill this in. */
+export interface RunOrder {
+  readonly job: ResolvedJob;
+  readonly access: GatewayAccess;
+  readonly proxy: ProxySettings;
+  /** Address of a shared Redis or Valkey; null starts an embedded one. */
+  readonly redis: string | null;
+  /** False leaves the calling to workers elsewhere. */
+  readonly works: boolean;
+  /** Start afresh, even where an unfinished run could be continued. */
+  readonly fresh: boolean;
+  readonly logLevel: LogLevel;
+  readonly workingDirectory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onEvent: OnRunEvent;
+  /** Aborts to stop after what is in flight. Its reason should be a {@link RunStopped}. */
+  readonly signal: AbortSignal;
+  /** Aborts to stop at once; what is in flight is lost, what is recorded is not. */
+  readonly killSignal: AbortSignal;
+}
+
+/** What every step of a sitting needs. */
+export interface Scene {
+  readonly order: RunOrder;
+  readonly scan: InputScan;
+  readonly prices: PriceList;
+  readonly directory: string;
+  readonly closers: Closers;
+}

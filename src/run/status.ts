@@ -1,0 +1,92 @@
+import { join, resolve } from "node:path";
+
+import { loadPriceList } from "../job/pricing.ts";
+import type { Pricing } from "../job/schema.ts";
+import { findHolder, type LockHolder } from "../ledger/lock.ts";
+import { type Manifest, requireManifest, workedMs } from "../ledger/manifest.ts";
+import { readLedger } from "../ledger/read.ts";
+import type { UsageReport } from "../ledger/usage.ts";
+import type { Clock } from "../system/clock.ts";
+import { adviceFor } from "./advice.ts";
+import { listRuns, RUNS_DIRECTORY } from "./directory.ts";
+
+/** Failed items with one cause, and what to do about them. */
+export interface ErrorCause {
+  readonly cause: string;
+  readonly class: string;
+  readonly count: number;
+  readonly example: { readonly custom_id: string; readonly message: string };
+  readonly advice: string;
+  /** The command that runs exactly these again. */
+  readonly retry: string;
+}
+
+/** Where a run stands, read from its directory alone. */
+export interface RunStatus {
+  readonly directory: string;
+  readonly run_id: string;
+  readonly job: string;
+  /** `interrupted`: it says it runs, but its process is gone. */
+  readonly state: Manifest["state"] | "interrupted";
+  readonly reason: Manifest["reason"];
+  readonly input: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+  /** The process that works on it just now. */
+  readonly in_use_by: LockHolder | null;
+  readonly usage: UsageReport;
+  readonly errors: readonly ErrorCause[];
+  readonly price_sources: Readonly<Record<string, string | null>>;
+}
+
+/** @throws UsageError when the directory holds no run. */
+export async function readStatus(directory: string, clock: Clock): Promise<RunStatus> {
+  const manifest = await requireManifest(directory);
+  const holder = await findHolder(directory, clock);
+  const pricing = (manifest.job["pricing"] ?? null) as Pricing | null;
+  const prices = await loadPriceList(pricing);
+  const ledger = await readLedger(directory, manifest.run_id, (model, usage) =>
+    prices.cost(model, usage),
+  );
+  const isGone = manifest.state === "running" && holder === null;
+  const lastMoment = holder === null ? Date.parse(manifest.updated_at) : clock.now();
+  const usage = ledger.usage.report({
+    total: manifest.items,
+    completed: ledger.items.completed,
+    failed: ledger.items.failed,
+    wallMs: workedMs(manifest, lastMoment),
+  });
+  return {
+    directory: resolve(directory),
+    run_id: manifest.run_id,
+    job: String(manifest.job["name"]),
+    state: isGone ? "interrupted" : manifest.state,
+    reason: manifest.reason,
+    input: manifest.input.path,
+    created_at: manifest.created_at,
+    updated_at: manifest.updated_at,
+    in_use_by: holder,
+    usage,
+    errors: ledger.errors.map(({ code, class: kind, count, example }) => ({
+      cause: code,
+      class: kind,
+      count,
+      example,
+      advice: adviceFor(code, kind),
+      retry: `nightshift retry ${shellWord(directory)} --where code=${shellWord(code)}`,
+    })),
+    price_sources: Object.fromEntries(
+      Object.keys(usage.models).map((model) => [model, prices.source(model)]),
+    ),
+  };
+}
+
+/** Every run below `runs/`, newest first. */
+export async function readAllStatus(workingDirectory: string, clock: Clock): Promise<RunStatus[]> {
+  const runs = await listRuns(join(workingDirectory, RUNS_DIRECTORY));
+  return Promise.all(runs.map(({ path }) => readStatus(path, clock)));
+}
+
+function shellWord(text: string): string {
+  return /^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+
+import { UsageError } from "../errors.ts";
+import { type InputRecord, openInput } from "../input/records.ts";
+import { exportOutput } from "../ledger/export.ts";
+import type { ItemTable } from "../ledger/item-table.ts";
+import type { Manifest } from "../ledger/manifest.ts";
+import type { Scene } from "./scene.ts";
+
+/** Writes the joined output beside the ledger and returns its path. */
+export function writeOutput(scene: Scene, manifest: Manifest, items: ItemTable): Promise<string> {
+  const { job } = scene.order;
+  const input = { path: job.input, encoding: job.encoding, sha256: scene.scan.sha256 };
+  return exportOutput(recordsOf(input, manifest.items ?? scene.scan.items), items, {
+    directory: scene.directory,
+    format: manifest.output.endsWith(".csv") ? "csv" : "jsonl",
+    columns: manifest.columns,
+    bom: job.csvBom,
+    safe: job.csvSafe,
+  });
+}
+
+/**
+ * The first records of an input, as they are.
+ *
+ * @throws UsageError at its end when the input is not the one that was asked about: its records
+ *   would stand beside answers to others.
+ */
+export async function* recordsOf(
+  input: { readonly path: string; readonly encoding: string | null; readonly sha256: string },
+  most: number,
+): AsyncGenerator<readonly InputRecord[]> {
+  const hash = createHash("sha256");
+  const source = await openInput(input.path, {
+    onBytes: (chunk) => hash.update(chunk),
+    ...(input.encoding !== null && { encoding: input.encoding }),
+  });
+  let left = most;
+  for await (const records of source.batches()) {
+    if (left > 0) yield records.length <= left ? records : records.slice(0, left);
+    left -= records.length;
+  }
+  if (hash.digest("hex") !== input.sha256) {
+    throw new UsageError(
+      `${input.path} is no longer the input of this run (its content has changed), so answers cannot be ` +
+        "put beside its records. Restore it, then use `nightshift export`. results.jsonl holds every answer.",
+    );
+  }
+}

@@ -1,0 +1,115 @@
+import { UsageError } from "../errors.ts";
+
+/** Proxies as the environment names them. */
+export interface ProxySettings {
+  readonly httpsProxy: string | null;
+  readonly httpProxy: string | null;
+  readonly noProxy: string | null;
+}
+
+/** Everything Nightshift takes from the environment. An empty variable counts as not set. */
+export interface Environment {
+  readonly nightshiftApiKey: string | null;
+  readonly nightshiftBaseUrl: string | null;
+  readonly openaiApiKey: string | null;
+  readonly openaiBaseUrl: string | null;
+  readonly redisUrl: string | null;
+  readonly proxy: ProxySettings;
+  readonly noColor: boolean;
+}
+
+/** Where calls go, and with what key. */
+export interface GatewayAccess {
+  readonly baseUrl: string;
+  readonly apiKey: string;
+}
+
+const DEFAULT_BASE_URL = "https://1688token.ai/v1";
+
+export function readEnvironment(
+  variables: Readonly<Record<string, string | undefined>> = process.env,
+): Environment {
+  const get = (...names: string[]): string | null => {
+    for (const name of names) {
+      const value = variables[name]?.trim();
+      if (value !== undefined && value !== "") return value;
+    }
+    return null;
+  };
+  return {
+    nightshiftApiKey: get("NIGHTSHIFT_API_KEY"),
+    nightshiftBaseUrl: get("NIGHTSHIFT_BASE_URL"),
+    openaiApiKey: get("OPENAI_API_KEY"),
+    openaiBaseUrl: get("OPENAI_BASE_URL"),
+    redisUrl: get("NIGHTSHIFT_REDIS_URL"),
+    proxy: {
+      httpsProxy: get("HTTPS_PROXY", "https_proxy"),
+      httpProxy: get("HTTP_PROXY", "http_proxy"),
+      noProxy: get("NO_PROXY", "no_proxy"),
+    },
+    noColor: get("NO_COLOR") !== null,
+  };
+}
+
+/** Adds the variables of `.env` in the working directory; those already set win. */
+export function loadDotEnv(): void {
+  try {
+    process.loadEnvFile();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  }
+}
+
+/** The gateway's address: flag, then NIGHTSHIFT_BASE_URL, then OpenAI's pair of variables, then the default. */
+export function resolveBaseUrl(environment: Environment, flag: string | null): string {
+  const named = flag ?? environment.nightshiftBaseUrl;
+  // OPENAI_BASE_URL belongs to OPENAI_API_KEY: a Nightshift key must not follow it to another host.
+  const url =
+    named ?? (environment.nightshiftApiKey === null ? environment.openaiBaseUrl : null);
+  const baseUrl = url ?? DEFAULT_BASE_URL;
+  if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
+    throw new UsageError(
+      `the base URL ${JSON.stringify(baseUrl)} is no http(s) address: write it like ${DEFAULT_BASE_URL}`,
+    );
+  }
+  const parsed = new URL(baseUrl);
+  if (parsed.username !== "" || parsed.password !== "") {
+    throw new UsageError(
+      `the base URL of ${parsed.host} holds a user or password: put the key into NIGHTSHIFT_API_KEY instead`,
+    );
+  }
+  return baseUrl.replace(/\/+$/, "");
+}
+
+/**
+ * The gateway's address and the key that was given for it.
+ *
+ * @throws UsageError when there is no key for that address.
+ */
+export function resolveAccess(environment: Environment, flag: string | null): GatewayAccess {
+  const baseUrl = resolveBaseUrl(environment, flag);
+  const apiKey = environment.nightshiftApiKey ?? openaiKeyFor(baseUrl, environment, flag);
+  if (apiKey === null) {
+    throw new UsageError(
+      `there is no API key for ${baseUrl}: set NIGHTSHIFT_API_KEY (in the environment or in a .env file). ` +
+        "For a gateway that asks for none, set it to any word." +
+        (environment.openaiApiKey === null
+          ? ""
+          : " OPENAI_API_KEY is sent only where OPENAI_BASE_URL or your own base URL points."),
+    );
+  }
+  return { baseUrl, apiKey };
+}
+
+/** OPENAI_API_KEY goes only to the address it was given for, or to one that the user named. */
+function openaiKeyFor(
+  baseUrl: string,
+  environment: Environment,
+  flag: string | null,
+): string | null {
+  const { openaiApiKey, openaiBaseUrl } = environment;
+  if (openaiBaseUrl !== null) {
+    return openaiBaseUrl.replace(/\/+$/, "") === baseUrl ? openaiApiKey : null;
+  }
+  return flag !== null || environment.nightshiftBaseUrl !== null ? openaiApiKey : null;
+}

@@ -1,0 +1,26 @@
+import { destination, type Logger, pino } from "pino";
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
+export type Log = Logger;
+
+/** A log that is written to a file, and flushed and closed by the one who opened it. */
+export interface FileLog {
+  readonly log: Log;
+  close(): Promise<void>;
+}
+
+/** Opens an NDJSON log; a disk that is full costs log lines, never the run. */
+export function openLog(path: string, level: LogLevel, bindings: object): FileLog {
+  const stream = destination({ dest: path, sync: false, append: true });
+  stream.on("error", () => {});
+  const log = pino({ level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime }, stream);
+  return {
+    log,
+    close: () =>
+      new Promise((resolve) => {
+        stream.once("close", () => resolve());
+        stream.once("error", () => resolve());
+        stream.end();
+      }),
+  };
+}
