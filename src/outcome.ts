@@ -1,3 +1,5 @@
+import type { AnswerSummary } from "./answer-summary.ts";
+
 /** What the gateway said last about an item. */
 export interface GatewayAnswer {
   readonly status: number;
@@ -22,6 +24,7 @@ interface Ended {
 
 export interface Completed extends Ended {
   readonly kind: "completed";
+  readonly summary: AnswerSummary;
   readonly response: GatewayAnswer;
 }
 

@@ -37,7 +37,8 @@ export function readUsage(value: unknown): TokenUsage | null {
     prompt,
     completion,
     total,
-    cached: count(detail(usage["prompt_tokens_details"], "cached_tokens")),
+    // Some gateways count cached tokens beside the prompt's and not as a part of them.
+    cached: Math.min(prompt, count(detail(usage["prompt_tokens_details"], "cached_tokens"))),
     reasoning: count(detail(usage["completion_tokens_details"], "reasoning_tokens")),
   };
 }

@@ -106,7 +106,7 @@ async function showDryRun(target: string, flags: RunFlags, io: Io): Promise<Exit
   if (flags.json === true) {
     io.stdout.write(`${JSON.stringify({ event: "dry_run", ...report })}\n`);
   } else {
-    io.stderr.write(`${renderDryRun(report, { color: io.color })}\n`);
+    io.stdout.write(`${renderDryRun(report, { color: io.color })}\n`);
   }
   return EXIT.ok;
 }

@@ -13,14 +13,14 @@ export async function verifyCommand(
     const { runId, ...rest } = report;
     io.stdout.write(`${JSON.stringify({ event: "verified", ok, run_id: runId, ...rest })}\n`);
   }
-  if (ok && flags.quiet !== true) {
+  if (ok && flags.json !== true && flags.quiet !== true) {
     const { items, completed, failed, pending } = report;
-    io.stderr.write(
+    io.stdout.write(
       `${directory} is whole: ${items ?? "?"} items = ${completed} completed + ${failed} failed + ${pending ?? "?"} pending, ` +
         "none twice, no torn line\n",
     );
   }
-  if (!ok) {
+  if (!ok && flags.json !== true) {
     io.stderr.write(
       `${directory} has ${report.faults.length} fault(s):\n${report.faults.map((fault) => `  ${fault}\n`).join("")}`,
     );

@@ -4,7 +4,6 @@ import type { Item } from "../item.ts";
 import type { Completed, Failed, Outcome } from "../outcome.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Random } from "../system/random.ts";
-import { readUsage } from "../tokens.ts";
 import { backoffMs } from "./backoff.ts";
 import { classify } from "./classify.ts";
 import type { GatewayClient } from "./client.ts";
@@ -113,7 +112,7 @@ async function attempt(
     permit.free();
     throw new AttemptFailed(verdict, ms);
   }
-  return { outcome: history.completed(item, verdict.response, ms), free: () => permit.free() };
+  return { outcome: history.completed(item, verdict, ms), free: () => permit.free() };
 }
 
 /** Whether another attempt follows; if so, resolves when its time has come. */
@@ -135,8 +134,7 @@ async function again(
 /** Tokens that a call turned out to use; null where only its reservation is known. */
 function tokensUsed(verdict: Verdict): number | null {
   if (verdict.class === "completed") {
-    const { usage } = JSON.parse(verdict.response.body) as { usage?: unknown };
-    return readUsage(usage)?.total ?? null;
+    return verdict.summary.usage?.total ?? null;
   }
   return verdict.class === "retry" && verdict.possiblyBilled ? null : 0;
 }
@@ -214,8 +212,12 @@ class AttemptHistory {
     }
   }
 
-  completed(item: Item, response: Completed["response"], ms: number): Completed {
-    return { kind: "completed", ...this.#ended(item, ms), response };
+  completed(
+    item: Item,
+    { summary, response }: Extract<Verdict, { class: "completed" }>,
+    ms: number,
+  ): Completed {
+    return { kind: "completed", ...this.#ended(item, ms), summary, response };
   }
 
   failed(item: Item, { verdict, ms }: AttemptFailed): Failed {
@@ -229,7 +231,7 @@ class AttemptHistory {
     };
   }
 
-  #ended(item: Item, ms: number): Omit<Completed, "kind" | "response"> {
+  #ended(item: Item, ms: number): Omit<Completed, "kind" | "summary" | "response"> {
     return {
       index: item.index,
       customId: item.customId,

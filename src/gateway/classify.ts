@@ -1,3 +1,4 @@
+import { summarizeAnswer } from "../answer-summary.ts";
 import { meaningOf, type Meaning } from "./codes.ts";
 import { isHtml, problemIn, problemInText, type Problem } from "./error-body.ts";
 import { failureOf, jsonOnOneLine, requestIdIn } from "./evidence.ts";
@@ -69,7 +70,7 @@ function judgeSuccess(reply: Answered, parsed: unknown, options: ClassifyOptions
   }
   return {
     class: "completed",
-    finishReason,
+    summary: { ...summarizeAnswer(parsed), finishReason },
     response: {
       status: reply.status,
       requestId: requestIdIn(reply.headers),

@@ -1,3 +1,4 @@
+import type { AnswerSummary } from "../answer-summary.ts";
 import type { GatewayAnswer } from "../outcome.ts";
 
 /** Why a call brought no usable answer. */
@@ -20,7 +21,7 @@ export type Limit = "requests" | "tokens" | "concurrency" | "overload" | "unknow
 export type Verdict =
   | {
       readonly class: "completed";
-      readonly finishReason: string;
+      readonly summary: AnswerSummary;
       readonly response: GatewayAnswer;
     }
   | {

@@ -13,5 +13,5 @@ export function parseDuration(text: string | number): number | null {
   for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
     sum += Number(amount) * UNITS[unit as keyof typeof UNITS];
   }
-  return sum > 0 ? sum : null;
+  return sum > 0 && Number.isFinite(sum) ? sum : null;
 }

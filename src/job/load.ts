@@ -82,7 +82,9 @@ export function parseJob(
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => {
     const field = issue.path.length > 0 ? `\`${z.core.toDotPath(issue.path)}\` ` : "";
-    return `${where(issue.path)}: ${field}${describe(issue)}`;
+    // An unknown field is reported of the object that holds it; its own line says more.
+    const unknown = issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
+    return `${where([...issue.path, ...unknown])}: ${field}${describe(issue)}`;
   });
   throw new UsageError(problems.join("\n"));
 }

@@ -1,14 +1,12 @@
 import { type FileHandle, open } from "node:fs/promises";
 
-import { messageOf, RunStopped } from "../errors.ts";
+import { diskStop } from "./files.ts";
 
 interface Pending {
   readonly bytes: Buffer;
   readonly resolve: (offset: number) => void;
   readonly reject: (error: unknown) => void;
 }
-
-const NO_ROOM = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
 /**
  * A file that only grows, by whole lines. All lines that arrive while one fdatasync is under way
@@ -116,20 +114,7 @@ export class AppendLog {
   }
 
   #fail(lines: readonly Pending[], error: unknown): void {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    this.#broken = NO_ROOM.has(code)
-      ? new RunStopped(
-          "disk",
-          `no room left for ${this.#path} (${code})`,
-          "Make room on that disk, then run the same command again.",
-          error,
-        )
-      : new RunStopped(
-          "disk",
-          `${this.#path} cannot be written: ${messageOf(error)}`,
-          "Check the disk, then run the same command again.",
-          error,
-        );
+    this.#broken = diskStop(this.#path, error);
     for (const line of [...lines, ...this.#pending]) line.reject(this.#broken);
     this.#pending = [];
   }

@@ -77,7 +77,7 @@ export async function exportOutput(
     await replaceFile(path, async (temporary) => {
       const file = await open(temporary, "w");
       try {
-        await file.write(render.header);
+        await file.writeFile(render.header);
         for await (const batch of records) {
           const rows: [ExportRecord, Answer][] = [];
           for (const record of batch) {
@@ -92,7 +92,7 @@ export async function exportOutput(
               readAnswer(parseLine(await reader.read(items.offset(record.index)))),
             ]);
           }
-          await file.write(render.rows(rows));
+          await file.writeFile(render.rows(rows));
         }
       } finally {
         await file.close();

@@ -1,6 +1,8 @@
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
+import { messageOf, RunStopped } from "../errors.ts";
+
 /** The files of a run directory. */
 export const FILES = {
   manifest: "run.json",
@@ -15,6 +17,8 @@ export const FILES = {
 /**
  * Writes a file so that a reader, or a crash, sees the old one or the new one and nothing between.
  * `write` gets the path of a temporary file beside it.
+ *
+ * @throws RunStopped when there is no room for it; the old file is still there.
  */
 export async function replaceFile(
   path: string,
@@ -27,7 +31,7 @@ export async function replaceFile(
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw error;
+    throw isNoRoom(error) ? diskStop(path, error) : error;
   }
   await syncDirectory(dirname(path));
 }
@@ -54,6 +58,29 @@ export async function syncDirectory(path: string): Promise<void> {
   // Windows cannot open directories; it needs no such sync.
   if (process.platform === "win32") return;
   await syncFile(path);
+}
+
+/** What a disk that is full or cannot be written means for the run. */
+export function diskStop(path: string, error: unknown): RunStopped {
+  return isNoRoom(error)
+    ? new RunStopped(
+        "disk",
+        `no room left for ${path} (${error.code})`,
+        "Make room on that disk, then run the same command again.",
+        error,
+      )
+    : new RunStopped(
+        "disk",
+        `${path} cannot be written: ${messageOf(error)}`,
+        "Check the disk, then run the same command again.",
+        error,
+      );
+}
+
+const NO_ROOM = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+
+function isNoRoom(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && "code" in error && NO_ROOM.has(String(error.code));
 }
 
 async function syncFile(path: string): Promise<void> {

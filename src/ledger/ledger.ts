@@ -40,7 +40,7 @@ export class Ledger {
   /**
    * Reads what has ended so far, cuts off a torn last line, and drops superseded errors.
    *
-   * @throws UsageError when a line in the middle of a file is no line of this run.
+   * @throws UsageError when a file holds another run's line, or a broken one before its end.
    */
   static async open(directory: string, runId: string, costOf: CostOf): Promise<Ledger> {
     const items = new ItemTable();
@@ -84,7 +84,10 @@ export class Ledger {
   async settle(): Promise<void> {
     await this.#errors.close();
     const path = join(this.#directory, FILES.errors);
-    const bytes = await compactErrors(path, this.#runId, this.items, () => {});
+    this.usage.forgetFailures();
+    const bytes = await compactErrors(path, this.#runId, this.items, (line) =>
+      this.usage.add(entryOfLine("failed", parseLine(line.bytes))),
+    );
     this.#errors = await AppendLog.open(path, bytes);
   }
 
@@ -106,8 +109,9 @@ export function parseLine(bytes: Buffer): LedgerLine {
 }
 
 /**
- * Reads a ledger file and returns how many of its bytes are whole lines of this run. Bad lines at
- * its very end are what a crash leaves behind and do not count; one before a good line is damage.
+ * Reads a ledger file and returns how many of its bytes are whole lines of this run. Broken lines
+ * at its very end are what a crash leaves behind and do not count; one before a whole line is damage.
+ * A whole line of another run is somebody's paid answer: it is never cut off.
  */
 async function readWhole(
   path: string,
@@ -118,13 +122,13 @@ async function readWhole(
   let bad: { offset: number; number: number } | undefined;
   const end: ScanEnd = await scanLedger(path, runId, (line) => {
     number += 1;
-    if (line.index === null || !isJson(line.bytes)) {
+    if (!isJson(line.bytes)) {
       bad ??= { offset: line.offset, number };
       return undefined;
     }
-    if (bad !== undefined) {
+    if (line.index === null || bad !== undefined) {
       throw new UsageError(
-        `${path}:${bad.number}: this line is damaged or belongs to another run. ` +
+        `${path}:${bad?.number ?? number}: this line is damaged or belongs to another run. ` +
           "Nothing was changed. Move the line to another file to let its item be asked again, " +
           "or restore the file from a backup.",
       );
@@ -144,9 +148,9 @@ async function compactErrors(
   items: ItemTable,
   onKept: (line: ScannedLine) => void,
 ): Promise<number> {
-  let superseded = 0;
+  let lines = 0;
   const whole = await readWhole(path, runId, (index, line) => {
-    if (items.state(index) !== "pending") superseded += 1;
+    lines += 1;
     items.set(index, "failed", line.offset);
   });
   const isKept = (line: ScannedLine): boolean =>
@@ -154,7 +158,7 @@ async function compactErrors(
     items.state(line.index) === "failed" &&
     items.offset(line.index) === line.offset;
 
-  if (superseded === 0) {
+  if (lines === items.failed) {
     await scanLedger(path, runId, (line) => {
       if (line.offset < whole) onKept(line);
     });
@@ -168,7 +172,7 @@ async function compactErrors(
       await scanLedger(path, runId, async (line) => {
         if (line.offset >= whole || line.index === null || !isKept(line)) return;
         onKept(line);
-        await file.write(Buffer.concat([line.bytes, Buffer.from("\n")]));
+        await file.writeFile(Buffer.concat([line.bytes, Buffer.from("\n")]));
         moved.push([line.index, size]);
         size += line.bytes.length + 1;
       });

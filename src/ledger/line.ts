@@ -51,14 +51,14 @@ export function linePrefix(runId: string): string {
 
 /**
  * The item's index, read from the head of a line without parsing it; null when the line is not
- * one of this run's.
+ * one of this run's. A thousand million items are the most that a run may have.
  */
 export function lineIndex(head: string, prefix: string): number | null {
   const start = `{"id":"${prefix}`;
   if (!head.startsWith(start)) return null;
   const end = head.indexOf('"', start.length);
   const digits = head.slice(start.length, end);
-  return /^\d{1,15}$/.test(digits) ? Number(digits) : null;
+  return /^\d{1,9}$/.test(digits) ? Number(digits) : null;
 }
 
 function note(outcome: Outcome): LineNote {

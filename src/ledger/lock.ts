@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { link, open, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -31,10 +32,12 @@ const FOREIGN_DEAD_MS = 60_000;
  */
 export async function lockDirectory(directory: string, clock: Clock): Promise<DirectoryLock> {
   const path = join(directory, FILES.lock);
-  const own = JSON.stringify(thisProcess());
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, own);
+  // Processes in containers often share a pid, and one process may open a directory twice.
+  const id = randomUUID();
+  const own = JSON.stringify({ ...thisProcess(), id });
+  const draft = `${path}.${id}`;
   try {
+    await writeFile(draft, own);
     for (;;) {
       // A link either makes the whole lock or fails: nobody ever reads half of one.
       if (await linked(draft, path)) break;
@@ -48,7 +51,7 @@ export async function lockDirectory(directory: string, clock: Clock): Promise<Di
             "or choose another --out.",
         );
       }
-      await discard(path, found);
+      await discard(path, found, `${path}.dead.${id}`);
     }
   } finally {
     await rm(draft, { force: true });
@@ -114,8 +117,7 @@ async function readLock(path: string): Promise<string | null> {
 }
 
 /** Takes a dead lock out of the way, putting it back if another process was quicker. */
-async function discard(path: string, dead: string): Promise<void> {
-  const aside = `${path}.dead.${process.pid}`;
+async function discard(path: string, dead: string, aside: string): Promise<void> {
   try {
     await rename(path, aside);
   } catch (error) {
@@ -156,7 +158,8 @@ function startOf(pid: number): string | null {
     if (process.platform === "linux") {
       // Field 22 counts clock ticks since boot; the name in field 2 may hold spaces and brackets.
       const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)?.split(" ");
-      return fields?.[19] ?? null;
+      // A zombie is dead; in a container without an init process nobody ever buries it.
+      return fields?.[0] === "Z" ? null : (fields?.[19] ?? null);
     }
     if (process.platform !== "win32") {
       const started = execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { stdio: "pipe" });

@@ -41,8 +41,8 @@ export async function readLedger(
     usage.add(entryOfLine("completed", line));
   });
   const errorsPath = join(directory, FILES.errors);
-  await scanLedger(errorsPath, runId, ({ index, offset }) => {
-    if (index !== null) items.set(index, "failed", offset);
+  await scanLedger(errorsPath, runId, ({ index, offset, bytes }) => {
+    if (index !== null && tryParse(bytes) !== null) items.set(index, "failed", offset);
   });
   // The second look counts only each failed item's last error.
   await scanLedger(errorsPath, runId, ({ index, offset, bytes }) => {

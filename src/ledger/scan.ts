@@ -18,7 +18,7 @@ export interface ScanEnd {
 
 const CHUNK_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
-/** An id is at most this long: run ids are short, and an index has at most 15 digits. */
+/** An id is at most this long: run ids are short, and an index has at most 9 digits. */
 const HEAD_BYTES = 256;
 
 /** Calls `onLine` for each whole line of a ledger file, in flat memory. A missing file is empty. */

@@ -1,14 +1,12 @@
+import { type AnswerSummary, summarizeAnswer } from "../answer-summary.ts";
 import type { Outcome } from "../outcome.ts";
-import { type CostOf, readUsage, type TokenUsage } from "../tokens.ts";
+import type { CostOf, TokenUsage } from "../tokens.ts";
 import { LatencyHistogram } from "./latency.ts";
 import type { LedgerLine } from "./line.ts";
 
 /** What the summary and `usage.json` take from one ended item. */
-export interface UsageEntry {
+export interface UsageEntry extends AnswerSummary {
   readonly kind: "completed" | "failed";
-  readonly model: string;
-  readonly usage: TokenUsage | null;
-  readonly finishReason: string | null;
   readonly attempts: number;
   readonly ms: number;
   readonly possiblyBilled: number;
@@ -25,6 +23,15 @@ interface ModelTotals {
   /** US dollars; null where no price is known. */
   cost_usd: number | null;
 }
+
+/** What calls took, whether or not they brought an answer. */
+interface Effort {
+  attempts: number;
+  possiblyBilled: number;
+  readonly retries: Map<string, number>;
+}
+
+const NO_TOKENS: TokenUsage = { prompt: 0, completion: 0, total: 0, cached: 0, reasoning: 0 };
 
 /** The body of `usage.json`. Money is US dollars, times are seconds unless they say `ms`. */
 export interface UsageReport {
@@ -57,10 +64,9 @@ export interface UsageReport {
 export class UsageTally {
   readonly #costOf: CostOf;
   readonly #models = new Map<string, ModelTotals>();
-  readonly #retries = new Map<string, number>();
   readonly #latency = new LatencyHistogram();
-  #attempts = 0;
-  #possiblyBilled = 0;
+  readonly #completed = newEffort();
+  #failed = newEffort();
   #truncated = 0;
   #withoutUsage = 0;
   #tokens = 0;
@@ -77,7 +83,9 @@ export class UsageTally {
   /** Attempts that failed so far, whatever the cause. */
   get retries(): number {
     let sum = 0;
-    for (const count of this.#retries.values()) sum += count;
+    for (const { retries } of [this.#completed, this.#failed]) {
+      for (const count of retries.values()) sum += count;
+    }
     return sum;
   }
 
@@ -87,21 +95,14 @@ export class UsageTally {
   }
 
   add(entry: UsageEntry): void {
-    this.#attempts += entry.attempts;
-    this.#possiblyBilled += entry.possiblyBilled;
-    for (const [cause, count] of Object.entries(entry.retries)) {
-      this.#retries.set(cause, (this.#retries.get(cause) ?? 0) + count);
-    }
+    addEffort(entry.kind === "completed" ? this.#completed : this.#failed, entry);
     if (entry.kind === "failed") return;
     this.#latency.add(entry.ms);
     if (entry.finishReason === "length") this.#truncated += 1;
     const totals = this.#totalsOf(entry.model);
     totals.items += 1;
-    const { usage } = entry;
-    if (usage === null) {
-      this.#withoutUsage += 1;
-      return;
-    }
+    if (entry.usage === null) this.#withoutUsage += 1;
+    const usage = entry.usage ?? NO_TOKENS;
     this.#tokens += usage.total;
     totals.prompt_tokens += usage.prompt;
     totals.completion_tokens += usage.completion;
@@ -110,6 +111,11 @@ export class UsageTally {
     totals.reasoning_tokens += usage.reasoning;
     const cost = this.#costOf(entry.model, usage);
     totals.cost_usd = cost === null || totals.cost_usd === null ? null : totals.cost_usd + cost;
+  }
+
+  /** Counts no failed item any more: those that still hold are about to be added again. */
+  forgetFailures(): void {
+    this.#failed = newEffort();
   }
 
   report(counts: {
@@ -123,6 +129,10 @@ export class UsageTally {
       models.reduce((total, model) => total + pick(model), 0);
     const ended = counts.completed + counts.failed;
     const wallSeconds = counts.wallMs / 1000;
+    const effort = newEffort();
+    for (const { retries, ...rest } of [this.#completed, this.#failed]) {
+      addEffort(effort, { ...rest, retries: Object.fromEntries(retries) });
+    }
     return {
       usage: {
         prompt_tokens: sum((model) => model.prompt_tokens),
@@ -141,9 +151,9 @@ export class UsageTally {
         truncated: this.#truncated,
         without_usage: this.#withoutUsage,
       },
-      attempts: this.#attempts,
-      retries: Object.fromEntries([...this.#retries].sort(([a], [b]) => a.localeCompare(b))),
-      possibly_billed: this.#possiblyBilled,
+      attempts: effort.attempts,
+      retries: Object.fromEntries([...effort.retries].sort(([a], [b]) => a.localeCompare(b))),
+      possibly_billed: effort.possiblyBilled,
       latency_ms: {
         p50: this.#latency.percentile(0.5),
         p95: this.#latency.percentile(0.95),
@@ -176,10 +186,11 @@ export function entryOfOutcome(outcome: Outcome): UsageEntry {
   return {
     kind: outcome.kind,
     attempts: outcome.attempts,
-    ms: outcome.ms,
+    // As the line has it.
+    ms: Math.round(outcome.ms),
     possiblyBilled: outcome.possiblyBilled,
     retries: outcome.retries,
-    ...answerOf(outcome.kind === "completed" ? JSON.parse(outcome.response.body) : null),
+    ...(outcome.kind === "completed" ? outcome.summary : NO_ANSWER),
   };
 }
 
@@ -190,20 +201,26 @@ export function entryOfLine(kind: "completed" | "failed", line: LedgerLine): Usa
     ms: line.nightshift.ms,
     possiblyBilled: line.nightshift.possibly_billed,
     retries: line.nightshift.retries ?? {},
-    ...answerOf(kind === "completed" ? line.response?.body : null),
+    ...(kind === "completed" ? summarizeAnswer(line.response?.body) : NO_ANSWER),
   };
 }
 
-function answerOf(body: unknown): Pick<UsageEntry, "model" | "usage" | "finishReason"> {
-  const answer = body as { model?: unknown; usage?: unknown; choices?: unknown } | null | undefined;
-  const choice = Array.isArray(answer?.choices) ? (answer.choices[0] as unknown) : null;
-  const reason = (choice as { finish_reason?: unknown } | null | undefined)?.finish_reason;
-  return {
-    model: typeof answer?.model === "string" ? answer.model : "unknown",
-    usage: readUsage(answer?.usage),
-    finishReason: typeof reason === "string" ? reason : null,
-  };
+function newEffort(): Effort {
+  return { attempts: 0, possiblyBilled: 0, retries: new Map() };
 }
+
+function addEffort(
+  effort: Effort,
+  { attempts, possiblyBilled, retries }: Pick<UsageEntry, "attempts" | "possiblyBilled" | "retries">,
+): void {
+  effort.attempts += attempts;
+  effort.possiblyBilled += possiblyBilled;
+  for (const [cause, count] of Object.entries(retries)) {
+    effort.retries.set(cause, (effort.retries.get(cause) ?? 0) + count);
+  }
+}
+
+const NO_ANSWER: AnswerSummary = { model: "unknown", finishReason: null, usage: null };
 
 /** One missing price makes the sum unknown: a part of it would look like all of it. */
 function sumCosts(models: Iterable<ModelTotals>): number | null {

@@ -29,23 +29,25 @@ export async function verifyRun(directory: string): Promise<Verification> {
   const total = manifest.items;
   const faults: string[] = [];
   const items = new ItemTable();
+  const fault = (text: string): void => {
+    if (faults.length < MOST_FAULTS) faults.push(text);
+  };
 
   const check = async (name: string, state: "completed" | "failed"): Promise<void> => {
     let number = 0;
     const end = await scanLedger(join(directory, name), manifest.run_id, (line) => {
       number += 1;
       const where = `${name}:${number}`;
-      if (faults.length >= MOST_FAULTS) return;
-      if (line.index === null) faults.push(`${where} is no line of run ${manifest.run_id}`);
-      else if (!isWhole(line.bytes)) faults.push(`${where} is damaged: it is no JSON`);
+      if (line.index === null) fault(`${where} is no line of run ${manifest.run_id}`);
+      else if (!isWhole(line.bytes)) fault(`${where} is damaged: it is no JSON`);
       else if (total !== null && line.index >= total) {
-        faults.push(`${where} is item ${line.index}, but the run has only ${total} items`);
+        fault(`${where} is item ${line.index}, but the run has only ${total} items`);
       } else if (state === "completed" && items.state(line.index) === "completed") {
-        faults.push(`${where} is a second result of item ${line.index}`);
+        fault(`${where} is a second result of item ${line.index}`);
       } else items.set(line.index, state, line.offset);
     });
     if (end.tornBytes > 0) {
-      faults.push(
+      fault(
         `${name} ends with ${end.tornBytes} bytes of a torn line (continuing the run cuts it off)`,
       );
     }
@@ -57,7 +59,7 @@ export async function verifyRun(directory: string): Promise<Verification> {
   const ended = items.completed + items.failed;
   const pending = total === null ? null : total - ended;
   if (manifest.state === "finished" && pending !== 0) {
-    faults.push(`the run says it is finished, but ${pending ?? "unknown"} items have no outcome`);
+    fault(`the run says it is finished, but ${pending ?? "unknown"} items have no outcome`);
   }
   return {
     runId: manifest.run_id,

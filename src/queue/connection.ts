@@ -37,7 +37,8 @@ export async function connect(address: string): Promise<Connection> {
 
 /** The address without user and password, for messages and logs. */
 export function redactAddress(address: string): string {
-  return address.replace(/\/\/[^@/]*@/, "//");
+  // Up to the last `@`: people forget to escape the one in their password, and the scheme.
+  return address.replace(/^([a-z+]+:\/\/)?.*@/i, "$1");
 }
 
 function open(address: string): Redis {

@@ -26,6 +26,7 @@ export async function startEmbeddedValkey(): Promise<EmbeddedValkey> {
 
   const start = async (): Promise<void> => {
     await rm(socketPath, { force: true });
+    if (closed) return;
     thread = new Worker(new URL(`./embedded-thread${extname(import.meta.url)}`, import.meta.url), {
       name: "valkey",
       workerData: { socketPath },

@@ -52,13 +52,17 @@ export function openRunQueue(
   queue.on("error", onError);
   return {
     add: async (items) => {
-      await queue.addBulk(
-        items.map((item) => ({
-          name: JOB_NAME,
-          data: { i: item.index, c: item.customId, m: item.model, b: item.body },
-          opts: { jobId: jobId(item.index) },
-        })),
-      );
+      await Promise.all([
+        // BullMQ writes its limit once and forgets it with the rest when Redis is emptied.
+        connection.hset(queue.toKey("meta"), "opts.maxLenEvents", KEPT_EVENTS),
+        queue.addBulk(
+          items.map((item) => ({
+            name: JOB_NAME,
+            data: { i: item.index, c: item.customId, m: item.model, b: item.body },
+            opts: { jobId: jobId(item.index) },
+          })),
+        ),
+      ]);
     },
     missing: async (indexes) => {
       const pipeline = connection.pipeline();

@@ -34,12 +34,13 @@ export class Window {
   /** Whether an item fits now. One that is larger than the window fits when it is empty. */
   fits({ body }: Item): boolean {
     if (this.#items.size === 0) return true;
-    return this.#items.size < this.#limits.items && this.#bytes + body.length <= this.#limits.bytes;
+    const bytes = this.#bytes + Buffer.byteLength(body);
+    return this.#items.size < this.#limits.items && bytes <= this.#limits.bytes;
   }
 
   put(item: Item): void {
     this.#items.set(item.index, item);
-    this.#bytes += item.body.length;
+    this.#bytes += Buffer.byteLength(item.body);
   }
 
   /** The item has its outcome. */
@@ -47,7 +48,7 @@ export class Window {
     const item = this.#items.get(index);
     if (item === undefined) return;
     this.#items.delete(index);
-    this.#bytes -= item.body.length;
+    this.#bytes -= Buffer.byteLength(item.body);
     const waiting = this.#onChange;
     this.#onChange = [];
     for (const wake of waiting) wake();

@@ -26,10 +26,12 @@ export interface RunStatus {
   readonly directory: string;
   readonly run_id: string;
   readonly job: string;
-  /** `interrupted`: it says it runs, but its process is gone. */
-  readonly state: Manifest["state"] | "interrupted";
+  /** `running` with nobody in `in_use_by` was killed: the same command continues it. */
+  readonly state: Manifest["state"];
   readonly reason: Manifest["reason"];
   readonly input: string;
+  readonly models: readonly string[];
+  readonly items: UsageReport["items"];
   readonly created_at: string;
   readonly updated_at: string;
   /** The process that works on it just now. */
@@ -48,7 +50,6 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
   const ledger = await readLedger(directory, manifest.run_id, (model, usage) =>
     prices.cost(model, usage),
   );
-  const isGone = manifest.state === "running" && holder === null;
   const lastMoment = holder === null ? Date.parse(manifest.updated_at) : clock.now();
   const usage = ledger.usage.report({
     total: manifest.items,
@@ -60,9 +61,11 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
     directory: resolve(directory),
     run_id: manifest.run_id,
     job: String(manifest.job["name"]),
-    state: isGone ? "interrupted" : manifest.state,
+    state: manifest.state,
     reason: manifest.reason,
     input: manifest.input.path,
+    models: Object.keys(usage.models),
+    items: usage.items,
     created_at: manifest.created_at,
     updated_at: manifest.updated_at,
     in_use_by: holder,

@@ -73,7 +73,7 @@ function completion(choice: Readonly<Record<string, unknown>>): unknown {
 function brief(verdict: Verdict): string {
   switch (verdict.class) {
     case "completed":
-      return `completed ${verdict.finishReason}`;
+      return `completed ${verdict.summary.finishReason}`;
     case "retry": {
       const flags = `${verdict.possiblyBilled ? " billed" : ""}${verdict.outage ? " outage" : ""}`;
       return `retry ${verdict.failure.code}${flags}`;

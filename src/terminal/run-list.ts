@@ -1,0 +1,43 @@
+import { formatCount, formatTime } from "./format.ts";
+import { createPaint } from "./paint.ts";
+import { shortPath } from "./place.ts";
+import { stateColor, type StatusOptions, type StatusView } from "./status-text.ts";
+import { type Cell, type Column, renderTable } from "./table.ts";
+import { costText } from "./usage-rows.ts";
+
+/** One run in the list: what a full status shows, and more than is needed here. */
+export type RunListEntry = Pick<
+  StatusView,
+  "directory" | "state" | "usage" | "created_at" | "updated_at"
+>;
+
+const COLUMNS: readonly Column[] = [
+  { heading: "RUN DIRECTORY", align: "left" },
+  { heading: "STATE", align: "left" },
+  { heading: "DONE", align: "right" },
+  { heading: "FAILED", align: "right" },
+  { heading: "COST", align: "right" },
+  { heading: "STARTED", align: "left" },
+  { heading: "UPDATED", align: "left" },
+];
+
+/** A table with a line for each run, in the order given. */
+export function renderRunList(runs: readonly RunListEntry[], options: StatusOptions): string {
+  if (runs.length === 0) return "There are no runs here yet: start one with `nightshift run`.";
+  const rows = runs.map((run) => cellsOf(run, options.workingDirectory));
+  return renderTable(COLUMNS, rows, createPaint(options.color)).join("\n");
+}
+
+function cellsOf(run: RunListEntry, workingDirectory: string): Cell[] {
+  const { total, completed, failed } = run.usage.items;
+  const ended = formatCount(completed + failed);
+  return [
+    { text: shortPath(run.directory, workingDirectory) },
+    { text: run.state, style: stateColor(run) },
+    { text: `${ended}/${total === null ? "?" : formatCount(total)}` },
+    { text: formatCount(failed), ...(failed > 0 && { style: "red" as const }) },
+    { text: costText(run.usage) },
+    { text: formatTime(run.created_at) },
+    { text: formatTime(run.updated_at) },
+  ];
+}
