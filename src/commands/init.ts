@@ -34,5 +34,7 @@ export async function initCommand(
 }
 
 function stem(path: string): string {
-  return path.slice(dirname(path) === "." ? 0 : dirname(path).length + 1).replace(extname(path), "");
+  return path
+    .slice(dirname(path) === "." ? 0 : dirname(path).length + 1)
+    .replace(extname(path), "");
 }

@@ -3,7 +3,11 @@ import type { Environment } from "../system/env.ts";
 /** What a command may touch of the world outside. Data goes to stdout, everything for people to stderr. */
 export interface Io {
   readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: {
+    write(text: string): unknown;
+    readonly isTTY?: boolean;
+    readonly columns?: number;
+  };
   /** Aborts at the first Ctrl-C or SIGTERM: finish what is in flight. */
   readonly signal: AbortSignal;
   readonly environment: Environment;

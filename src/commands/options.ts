@@ -1,21 +1,23 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 
-/** The flags that set what a job file can set too. */
+/** The flags that say what is asked about which records. */
 export function addJobOptions(command: Command): Command {
   return command
     .option("--out <dir>", "run directory; may hold {{ name }} {{ date }} {{ time }} {{ run_id }}")
-    .option("--model <name>", "model to ask")
     .option("--prompt <template>", "the user message, a Liquid template over the columns")
     .option("--system <template>", "the system message")
-    .addOption(
-      new Option("--param <key=value>", "a field of the request, JSON value; repeatable").argParser(
-        (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
-      ),
-    )
     .option("--id-column <column>", "column that names the items; its values must differ")
     .option("--encoding <name>", "encoding of the input, such as gb18030")
     .option("--csv-bom", "begin output.csv with a byte order mark, for Excel")
     .option("--csv-safe", "escape cells of output.csv that a spreadsheet would run as formulas")
+    .option("--first <n>", "only the first n records", positiveInteger);
+}
+
+/** The flags that say how calls are made. */
+export function addAttemptOptions(command: Command): Command {
+  return command
+    .option("--model <name>", "model to ask")
+    .addOption(repeatable("--param <key=value>", "a field of the request, JSON value; repeatable"))
     .option("--concurrency <n>", "calls in flight (default: 64)", positiveInteger)
     .option("--rpm <n>", "requests per minute of the account", positive)
     .option("--tpm <n>", "tokens per minute of the account", positive)
@@ -23,7 +25,30 @@ export function addJobOptions(command: Command): Command {
     .option("--timeout <duration>", "time for an answer (default: 60s)")
     .option("--max-outage <duration>", "how long to wait for a gateway that is away (default: 24h)")
     .option("--stream", "ask for streamed answers")
-    .option("--first <n>", "only the first n records", positiveInteger);
+    .option("--base-url <url>", "address of the gateway (NIGHTSHIFT_BASE_URL)");
+}
+
+/** The flags that say where the work goes through and what is told of it. */
+export function addReportOptions(command: Command): Command {
+  return command
+    .option(
+      "--redis <url>",
+      "shared Redis or Valkey (NIGHTSHIFT_REDIS_URL); default: a private one",
+    )
+    .option("--json", "events as NDJSON on stdout")
+    .option("--quiet", "no progress and no summary")
+    .addOption(
+      new Option("--log-level <level>", "what run.log holds")
+        .choices(["trace", "debug", "info", "warn", "error", "silent"])
+        .default("info"),
+    );
+}
+
+/** An option that may be given several times. */
+export function repeatable(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(
+    (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
+  );
 }
 
 export function positiveInteger(text: string): number {

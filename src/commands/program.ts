@@ -6,11 +6,14 @@ import { VERSION } from "../system/version.ts";
 import { renderError } from "../terminal/error-text.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 import {
+  addAttemptOptions,
   addJobOptions,
+  addReportOptions,
   nonNegative,
   port,
   positive,
   positiveInteger,
+  repeatable,
   wholeNumber,
 } from "./options.ts";
 
@@ -46,7 +49,7 @@ export async function main(argv: readonly string[], signal: AbortSignal): Promis
 }
 
 /** The command tree: flags, help and which function answers; nothing else. */
-export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
+function createProgram(io: Io, done: (code: ExitCode) => void): Command {
   const program = new Command("nightshift")
     .description("Runs a file of prompts through an OpenAI-compatible gateway: every answer, once.")
     .version(VERSION)
@@ -58,25 +61,30 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     })
     .addHelpText("after", PROGRAM_HELP);
 
-  addJobOptions(program.command("run"))
-    .description("run a job file, or an input with --model and --prompt; continues an unfinished run")
+  addReportOptions(addAttemptOptions(addJobOptions(program.command("run"))))
+    .description(
+      "run a job file, or an input with --model and --prompt; continues an unfinished run",
+    )
     .argument("<job>", "job.yaml, or an input: .csv .tsv .jsonl .ndjson, also .gz")
     .option("--new", "start afresh, even where an unfinished run could be continued")
-    .option("--base-url <url>", "address of the gateway (NIGHTSHIFT_BASE_URL)")
-    .option("--redis <url>", "shared Redis or Valkey (NIGHTSHIFT_REDIS_URL); default: a private one")
     .option("--no-worker", "only enqueue and record; workers elsewhere do the calling")
     .option("--dry-run", "read and render everything, estimate tokens and cost, call nothing")
-    .option("--json", "events as NDJSON on stdout")
-    .option("--quiet", "no progress and no summary")
-    .addOption(
-      new Option("--log-level <level>", "what run.log holds")
-        .choices(["trace", "debug", "info", "warn", "error", "silent"])
-        .default("info"),
-    )
     .addHelpText("after", RUN_HELP)
     .action(async (target: string, flags: object) => {
       const { runCommand } = await import("./run.ts");
       done(await runCommand(target, flags, io));
+    });
+
+  addAttemptOptions(addReportOptions(program.command("retry")))
+    .description("run the failed items of a run again; each keeps its error until it completes")
+    .argument("<run-dir>", "a run directory")
+    .addOption(
+      repeatable("--where <condition>", "only items with code=…, class=… or status=…; repeatable"),
+    )
+    .addHelpText("after", RETRY_HELP)
+    .action(async (directory: string, flags: object) => {
+      const { retryCommand } = await import("./retry.ts");
+      done(await retryCommand(directory, flags, io));
     });
 
   program
@@ -210,6 +218,14 @@ Examples:
   $ nightshift run jobs/reviews.yaml --first 5         try five records; without it, the rest follow
 
 Ctrl-C finishes what is in flight; the same command continues. A run lives in runs/<job>-<time>.`;
+
+const RETRY_HELP = `
+Examples:
+  $ nightshift retry runs/reviews-20260102T020000Z
+  $ nightshift retry runs/reviews-20260102T020000Z --where code=timeout --timeout 3m
+  $ nightshift retry runs/reviews-20260102T020000Z --where class=item --model gpt-4o
+
+\`nightshift status <run-dir>\` shows the causes and the command for each.`;
 
 const SANDBOX_HELP = `
 Examples:

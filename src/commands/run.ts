@@ -9,17 +9,21 @@ import { renderSummary } from "../terminal/summary.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 import { type JobFlags, overridesOf } from "./job-flags.ts";
 
-/** What `nightshift run` takes. */
-export interface RunFlags extends JobFlags {
-  readonly new?: boolean;
+/** What every command takes that calls the gateway for items. */
+export interface ReportedFlags extends JobFlags {
   readonly baseUrl?: string;
   readonly redis?: string;
-  readonly dryRun?: boolean;
-  /** False for `--no-worker`. */
-  readonly worker?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly logLevel?: LogLevel;
+}
+
+/** What `nightshift run` takes. */
+export interface RunFlags extends ReportedFlags {
+  readonly new?: boolean;
+  readonly dryRun?: boolean;
+  /** False for `--no-worker`. */
+  readonly worker?: boolean;
 }
 
 const JSON_PROGRESS_EVERY_MS = 1_000;
@@ -27,20 +31,29 @@ const JSON_PROGRESS_EVERY_MS = 1_000;
 /** Runs a job, or an input with flags, and says how it went. */
 export async function runCommand(target: string, flags: RunFlags, io: Io): Promise<ExitCode> {
   if (flags.dryRun === true) return showDryRun(target, flags, io);
+  return report(flags, io, (options) =>
+    run(target, { ...options, fresh: flags.new ?? false, works: flags.worker ?? true }),
+  );
+}
+
+/** Does something that takes the time of a run, and tells how it goes and how it went. */
+export async function report(
+  flags: ReportedFlags,
+  io: Io,
+  act: (options: RunOptions) => Promise<RunResult>,
+): Promise<ExitCode> {
   const reporter = createReporter(flags, io);
   try {
-    const result = await run(target, {
+    const result = await act({
       overrides: overridesOf(flags),
       environment: io.environment,
       workingDirectory: io.workingDirectory,
       signal: io.signal,
       onEvent: reporter.onEvent,
-      fresh: flags.new ?? false,
-      works: flags.worker ?? true,
       ...(flags.baseUrl !== undefined && { baseUrl: flags.baseUrl }),
       ...(flags.redis !== undefined && { redis: flags.redis }),
       ...(flags.logLevel !== undefined && { logLevel: flags.logLevel }),
-    } satisfies RunOptions);
+    });
     reporter.end(result);
     return exitCodeOf(result);
   } finally {
@@ -48,13 +61,13 @@ export async function runCommand(target: string, flags: RunFlags, io: Io): Promi
   }
 }
 
-export function exitCodeOf(result: RunResult): ExitCode {
+function exitCodeOf(result: RunResult): ExitCode {
   if (result.state !== "finished") return EXIT.stopped;
   return result.usage.items.failed > 0 ? EXIT.someFailed : EXIT.ok;
 }
 
 /** Tells people or programs what a run does. */
-export function createReporter(
+function createReporter(
   flags: { readonly json?: boolean; readonly quiet?: boolean },
   io: Io,
 ): {
@@ -82,9 +95,10 @@ export function createReporter(
       if (event.event === "progress") writer.update(event);
       else if (event.event === "warning") writer.note(`warning: ${event.message}`);
       else if (event.event === "started" && event.continued && !quiet) {
-        writer.note(
-          `continuing ${event.directory}: ${event.completed + event.failed} of ${event.items} items are done`,
-        );
+        const done = event.completed + event.failed;
+        if (done < event.items) {
+          writer.note(`continuing ${event.directory}: ${done} of ${event.items} items are done`);
+        }
       }
     },
     end: (result) => {

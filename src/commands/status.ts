@@ -22,7 +22,8 @@ export async function statusCommand(
     return EXIT.ok;
   }
   const [status] = statuses;
-  if (directory === null) io.stdout.write(`${renderRunList(statuses, { color, workingDirectory })}\n`);
+  if (directory === null)
+    io.stdout.write(`${renderRunList(statuses, { color, workingDirectory })}\n`);
   else if (status !== undefined) {
     io.stdout.write(`${renderStatus(status, { color, workingDirectory })}\n`);
   }

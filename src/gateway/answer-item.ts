@@ -48,6 +48,8 @@ export interface Answer {
 const MOST_THROTTLES = 10;
 /** Calls that may have been billed without an answer are made again at most this often. */
 const MOST_BILLED_AGAIN = 2;
+/** So many answers that blame the account stop the run; no item may fail of them before. */
+const FEWEST_REFUSALS = 5;
 
 /**
  * Asks the gateway about one item until there is an outcome. While it waits to try again it holds
@@ -82,11 +84,7 @@ class AttemptFailed extends Error {
   }
 }
 
-async function attempt(
-  item: Item,
-  answering: Answering,
-  history: AttemptHistory,
-): Promise<Answer> {
+async function attempt(item: Item, answering: Answering, history: AttemptHistory): Promise<Answer> {
   const { client, governor, policy, clock, stopping, ending } = answering;
   const permit: Permit = await governor.enter(answering.tokensOf(item.body), stopping);
   history.begin();
@@ -122,7 +120,8 @@ async function again(
   history: AttemptHistory,
 ): Promise<boolean> {
   const { clock, random, stopping } = answering;
-  stopping.throwIfAborted();
+  // Trouble with the account that stops the run leaves the item pending.
+  if (verdict.class === "pause-run") stopping.throwIfAborted();
   if (!history.mayGoOn(verdict)) return false;
   // A throttled item waits at the governor's gate, with all the others.
   if (verdict.class !== "throttled") {
@@ -149,7 +148,8 @@ class AttemptHistory {
   #possiblyBilled = 0;
   #billedAgain = 0;
   #answersBefore = 0;
-  readonly #retries: Record<string, number> = {};
+  // A map: a code is the gateway's own word, and may be `constructor`.
+  readonly #retries = new Map<string, number>();
 
   constructor(answering: Answering) {
     this.#answering = answering;
@@ -171,16 +171,10 @@ class AttemptHistory {
     const answers = this.#answering.answersSeen();
     const mayCount = answers > this.#answersBefore;
     this.#answersBefore = answers;
-    if (verdict.class === "completed") {
-      this.#counted += 1;
-      return;
-    }
+    if (verdict.class === "completed" || verdict.class === "fail-item") return;
     const { code } = verdict.failure;
-    this.#retries[code] = (this.#retries[code] ?? 0) + 1;
+    this.#retries.set(code, (this.#retries.get(code) ?? 0) + 1);
     switch (verdict.class) {
-      case "fail-item":
-        this.#counted += 1;
-        break;
       case "retry":
         if (verdict.possiblyBilled) this.#possiblyBilled += 1;
         if (!verdict.outage || mayCount) {
@@ -205,6 +199,7 @@ class AttemptHistory {
       case "throttled":
         return this.#throttles < MOST_THROTTLES;
       case "pause-run":
+        return this.#counted < Math.max(this.#answering.policy.attempts, FEWEST_REFUSALS);
       case "retry":
         return (
           this.#counted < this.#answering.policy.attempts && this.#billedAgain <= MOST_BILLED_AGAIN
@@ -238,7 +233,7 @@ class AttemptHistory {
       attempts: Math.max(1, this.#calls - this.#throttledCalls),
       ms,
       possiblyBilled: this.#possiblyBilled,
-      retries: this.#retries,
+      retries: Object.fromEntries(this.#retries),
     };
   }
 }
@@ -258,4 +253,3 @@ function describeFailure(
     ? { code: "rate_limited", message: failure.message }
     : { code: failure.code, message: failure.message };
 }
-

@@ -6,6 +6,9 @@ const LONGEST_PAUSE_MS = 60_000;
 /** A probe follows the last one after this share of the outage so far. */
 const PAUSE_SHARE = 0.2;
 
+/** Names the call that is sent to see whether the gateway is back; null is any other call. */
+export type Probe = number | null;
+
 /**
  * Tells an outage from a bad item. After ten network errors or 5xx in a row it opens: then nothing
  * is sent but one probe at a time, until anything else comes back.
@@ -15,9 +18,12 @@ export class Breaker {
   #failures = 0;
   #openedAt: number | null = null;
   #nextProbeAt = 0;
-  #probing = false;
+  /** The probe that is out. One of an earlier outage may still be under way: it is none any more. */
+  #probe: Probe = null;
+  #probes = 0;
   #lastMessage = "";
-  readonly #waiting = new Set<() => void>();
+  #cancelTimer = (): void => {};
+  readonly #waiting = new Set<(probe: Probe) => void>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,31 +39,37 @@ export class Breaker {
     return this.#lastMessage;
   }
 
-  get isOpen(): boolean {
-    return this.#openedAt !== null;
-  }
-
   /**
    * Resolves when the caller may call: at once while closed, else as the next probe. Those who
    * waited longest probe first, so each probe is another item.
-   *
-   * @returns whether the call is a probe.
    */
-  async pass(signal: AbortSignal): Promise<boolean> {
-    while (this.#openedAt !== null) {
-      signal.throwIfAborted();
-      const pause = this.#nextProbeAt - this.#clock.monotonic();
-      if (!this.#probing && pause <= 0) {
-        this.#probing = true;
-        return true;
-      }
-      await this.#wait(pause, signal);
-    }
-    return false;
+  async pass(signal: AbortSignal): Promise<Probe> {
+    signal.throwIfAborted();
+    if (this.#openedAt === null) return null;
+    return new Promise<Probe>((resolve, reject) => {
+      const go = (probe: Probe): void => {
+        this.#waiting.delete(go);
+        signal.removeEventListener("abort", stop);
+        resolve(probe);
+      };
+      const stop = (): void => {
+        this.#waiting.delete(go);
+        this.#admit();
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener("abort", stop, { once: true });
+      this.#waiting.add(go);
+      this.#admit();
+    });
+  }
+
+  /** Whether a call that has passed may still be made: it may have waited elsewhere since. */
+  admits(probe: Probe): boolean {
+    return this.#openedAt === null || (probe !== null && probe === this.#probe);
   }
 
   /** A network error or a 5xx came back. */
-  failed(message: string, wasProbe: boolean): void {
+  failed(message: string, probe: Probe): void {
     const now = this.#clock.monotonic();
     this.#lastMessage = message;
     this.#failures += 1;
@@ -67,43 +79,39 @@ export class Breaker {
     }
     const pause = (now - this.#openedAt) * PAUSE_SHARE;
     this.#nextProbeAt = now + Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, pause));
-    if (wasProbe) this.#probing = false;
-    this.#wake();
+    this.gaveUp(probe);
   }
 
   /** Anything else came back: the gateway is there. */
   answered(): void {
     this.#failures = 0;
-    if (this.#openedAt === null) return;
     this.#openedAt = null;
-    this.#probing = false;
-    this.#wake();
+    this.#probe = null;
+    this.#admit();
   }
 
-  /** A probe ended without telling anything: it was aborted. */
-  gaveUp(wasProbe: boolean): void {
-    if (!wasProbe) return;
-    this.#probing = false;
-    this.#wake();
+  /** A call ended without telling anything: it was aborted, or never made. */
+  gaveUp(probe: Probe): void {
+    if (probe === this.#probe) this.#probe = null;
+    this.#admit();
   }
 
-  async #wait(pauseMs: number, signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const end = (settleWith: () => void) => (): void => {
-        this.#waiting.delete(wake);
-        cancelTimer();
-        signal.removeEventListener("abort", stop);
-        settleWith();
-      };
-      const wake = end(resolve);
-      const stop = end(() => reject(signal.reason as Error));
-      const cancelTimer = pauseMs > 0 ? this.#clock.after(pauseMs, wake) : (): void => {};
-      signal.addEventListener("abort", stop, { once: true });
-      this.#waiting.add(wake);
-    });
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting) wake();
+  /** Lets everybody go while it is closed, else one when it is time for a probe. */
+  #admit(): void {
+    this.#cancelTimer();
+    if (this.#openedAt === null) {
+      for (const go of this.#waiting) go(null);
+      return;
+    }
+    const [first] = this.#waiting;
+    if (first === undefined || this.#probe !== null) return;
+    const pause = this.#nextProbeAt - this.#clock.monotonic();
+    if (pause > 0) {
+      this.#cancelTimer = this.#clock.after(pause, () => this.#admit());
+      return;
+    }
+    this.#probes += 1;
+    this.#probe = this.#probes;
+    first(this.#probe);
   }
 }

@@ -17,7 +17,7 @@ export function failureOf(reply: Answered, code: string, message: string): Failu
 }
 
 /** The gateway's answer as the ledger keeps it: a body of JSON as it came, on one line. */
-export function answerOf({ status, headers }: Answered, body: string): GatewayAnswer {
+function answerOf({ status, headers }: Answered, body: string): GatewayAnswer {
   return {
     status,
     requestId: requestIdIn(headers),

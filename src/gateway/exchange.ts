@@ -14,6 +14,9 @@ export interface Limits {
   readonly stream: boolean;
 }
 
+/** A shorter key is a mere word, for a gateway that asks for none: answers may well hold it. */
+const SHORTEST_SECRET = 12;
+
 type RawHeaders = Record<string, string | string[] | undefined>;
 
 /** One request and its answer: what undici reports about it becomes one {@link Reply}. */
@@ -151,9 +154,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return Math.round(this.#clock.monotonic() - this.#startedAt);
   }
 
-  // Some gateways quote the key that they refuse.
+  // Some gateways quote the key that they refuse, now and then in a 200.
   #withoutKey(body: string): string {
-    return this.#apiKey === null || this.#status === 200
+    return this.#apiKey === null || this.#apiKey.length < SHORTEST_SECRET
       ? body
       : body.replaceAll(this.#apiKey, "***");
   }

@@ -38,13 +38,12 @@ export class Gate {
    */
   close(sentAt: number, waitMs: number | null): boolean {
     const now = this.#clock.monotonic();
-    const isNews = sentAt >= this.#closedAt;
+    const isNews = sentAt > this.#closedAt;
     if (waitMs !== null) {
-      // A longer wait than before is news whenever the call was sent: the gateway said so.
-      const until = now + waitMs;
-      if (until > this.#opensAt) this.#opensAt = until;
+      // News whenever the call was sent: the gateway said so.
+      this.#closeFor(waitMs);
     } else if (isNews) {
-      this.#opensAt = now + Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#untold);
+      this.#closeFor(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#untold));
       this.#untold += 1;
     }
     if (isNews) this.#closedAt = now;
@@ -71,5 +70,10 @@ export class Gate {
         signal,
       );
     }
+  }
+
+  /** Never opens it sooner than an earlier answer said. */
+  #closeFor(ms: number): void {
+    this.#opensAt = Math.max(this.#opensAt, this.#clock.monotonic() + ms);
   }
 }

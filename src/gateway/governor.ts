@@ -1,6 +1,6 @@
 import type { Clock } from "../system/clock.ts";
 import type { Random } from "../system/random.ts";
-import { Breaker } from "./breaker.ts";
+import { Breaker, type Probe } from "./breaker.ts";
 import { Gate } from "./gate.ts";
 import { Permits } from "./permits.ts";
 import { Slots } from "./slots.ts";
@@ -105,7 +105,7 @@ export class Governor {
         throw error;
       }
       // The world may have changed while this call waited for its turn.
-      if (this.#gate.opensAt === null && (probe || !this.#breaker.isOpen)) {
+      if (this.#gate.opensAt === null && this.#breaker.admits(probe)) {
         return this.#permit(tokens, probe);
       }
       this.#slots.free();
@@ -124,7 +124,7 @@ export class Governor {
     await Promise.all([this.#requests?.close(), this.#tokens?.close()]);
   }
 
-  #permit(tokens: number, probe: boolean): Permit {
+  #permit(tokens: number, probe: Probe): Permit {
     const sentAt = this.#options.clock.monotonic();
     return {
       sentAt,
@@ -136,7 +136,7 @@ export class Governor {
     };
   }
 
-  #learn(verdict: Verdict | null, sentAt: number, probe: boolean): void {
+  #learn(verdict: Verdict | null, sentAt: number, probe: Probe): void {
     if (verdict === null) {
       this.#breaker.gaveUp(probe);
       return;
@@ -145,7 +145,9 @@ export class Governor {
       this.#breaker.failed(verdict.failure.message, probe);
       return;
     }
-    this.#breaker.answered();
+    // Whatever it means for its item, a 5xx is no sign that an outage is over.
+    if (isServerError(verdict)) this.#breaker.gaveUp(probe);
+    else this.#breaker.answered();
     if (verdict.class === "throttled") {
       if (this.#gate.close(sentAt, verdict.waitMs)) this.#slots.shrink();
       return;
@@ -155,4 +157,8 @@ export class Governor {
       this.#slots.grow();
     }
   }
+}
+
+function isServerError(verdict: Verdict): boolean {
+  return verdict.class !== "completed" && (verdict.failure.response?.status ?? 0) >= 500;
 }

@@ -1,5 +1,5 @@
-import type { GatewayClient } from "./client.ts";
 import { classify } from "./classify.ts";
+import type { GatewayClient } from "./client.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What `GET /v1/models` says about the key and the address. */

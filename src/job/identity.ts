@@ -19,7 +19,10 @@ export function identityOf(job: ResolvedJob, inputSha256: string): Identity {
 }
 
 /** The parts in which two identities differ, in words. */
-export function identityChanges(before: Readonly<Record<string, unknown>>, now: Identity): string[] {
+export function identityChanges(
+  before: Readonly<Record<string, unknown>>,
+  now: Identity,
+): string[] {
   return Object.keys(now)
     .filter((part) => before[part] !== now[part])
     .map((part) => {

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 
-import * as z from "zod";
 import { LineCounter, parseDocument } from "yaml";
+import * as z from "zod";
 
 import { UsageError } from "../errors.ts";
 import { type JobFile, jobFileSchema } from "./schema.ts";

@@ -44,35 +44,63 @@ const DEFAULTS = {
  * @param where the job file, for messages; null when there is none.
  * @throws UsageError for a value that is out of its range.
  */
-export function resolveJob(job: JobFile, overrides: JobOverrides, where: string | null): ResolvedJob {
-  const duration = (name: string, value: string | number): number => {
-    const ms = parseDuration(value);
-    if (ms !== null) return ms;
-    throw new UsageError(`${name}: ${JSON.stringify(value)} is no duration: write 60s, 10m or 24h`);
-  };
-  return {
+export function resolveJob(
+  job: JobFile,
+  overrides: JobOverrides,
+  where: string | null,
+): ResolvedJob {
+  const written: ResolvedJob = {
     name: job.name ?? nameOfInput(job.input),
     where: where ?? "the command line",
     input: resolve(job.input),
-    model: overrides.model ?? job.model ?? null,
-    messages: resolveMessages(job.messages ?? null, overrides),
-    params: { ...job.params, ...overrides.params },
-    id: overrides.idColumn !== undefined ? columnReference(overrides.idColumn) : (job.id ?? null),
-    concurrency: overrides.concurrency ?? job.limits?.concurrency ?? DEFAULTS.concurrency,
-    rpm: overrides.rpm ?? job.limits?.rpm ?? null,
-    tpm: overrides.tpm ?? job.limits?.tpm ?? null,
-    attempts: overrides.attempts ?? job.retry?.attempts ?? DEFAULTS.attempts,
-    timeoutMs: duration("timeout", overrides.timeout ?? job.timeout ?? DEFAULTS.timeout),
-    maxOutageMs: duration("max_outage", overrides.maxOutage ?? job.max_outage ?? DEFAULTS.maxOutage),
-    stream: overrides.stream ?? job.stream ?? false,
+    model: job.model ?? null,
+    messages: job.messages ?? null,
+    params: job.params ?? {},
+    id: job.id ?? null,
+    concurrency: job.limits?.concurrency ?? DEFAULTS.concurrency,
+    rpm: job.limits?.rpm ?? null,
+    tpm: job.limits?.tpm ?? null,
+    attempts: job.retry?.attempts ?? DEFAULTS.attempts,
+    timeoutMs: duration("timeout", job.timeout ?? DEFAULTS.timeout),
+    maxOutageMs: duration("max_outage", job.max_outage ?? DEFAULTS.maxOutage),
+    stream: job.stream ?? false,
     onLength: job.on_length ?? "keep",
-    out: overrides.out !== undefined ? resolve(overrides.out) : (job.out ?? null),
-    encoding: overrides.encoding ?? job.encoding ?? null,
-    csvBom: overrides.csvBom ?? job.csv_bom ?? false,
-    csvSafe: overrides.csvSafe ?? job.csv_safe ?? false,
-    first: overrides.first ?? null,
+    out: job.out ?? null,
+    encoding: job.encoding ?? null,
+    csvBom: job.csv_bom ?? false,
+    csvSafe: job.csv_safe ?? false,
+    first: null,
     pricing: job.pricing ?? null,
     timeZone: job.schedule?.tz ?? null,
+  };
+  return overrideJob(written, overrides);
+}
+
+/**
+ * A resolved job with some settings replaced.
+ *
+ * @throws UsageError for a value that is out of its range.
+ */
+export function overrideJob(job: ResolvedJob, overrides: JobOverrides): ResolvedJob {
+  const {
+    timeout,
+    maxOutage,
+    params,
+    prompt: _prompt,
+    system: _system,
+    idColumn,
+    out,
+    ...same
+  } = overrides;
+  return {
+    ...job,
+    ...same,
+    out: out === undefined ? job.out : resolve(out),
+    params: { ...job.params, ...params },
+    messages: resolveMessages(job.messages, overrides),
+    id: idColumn === undefined ? job.id : columnReference(idColumn),
+    timeoutMs: timeout === undefined ? job.timeoutMs : duration("timeout", timeout),
+    maxOutageMs: maxOutage === undefined ? job.maxOutageMs : duration("max_outage", maxOutage),
   };
 }
 
@@ -84,11 +112,18 @@ export function nameOfInput(path: string): string {
   return stem.replaceAll(/[^\p{L}\p{N}._-]+/gu, "-").replaceAll(/^[._-]+|[._-]+$/g, "") || "job";
 }
 
+function duration(name: string, value: string | number): number {
+  const ms = parseDuration(value);
+  if (ms !== null) return ms;
+  throw new UsageError(`${name}: ${JSON.stringify(value)} is no duration: write 60s, 10m or 24h`);
+}
+
 function resolveMessages(
   messages: readonly MessageTemplate[] | null,
-  { prompt, system }: JobOverrides,
+  { prompt, system }: Pick<JobOverrides, "prompt" | "system">,
 ): readonly MessageTemplate[] | null {
-  const isSystem = ({ role }: MessageTemplate): boolean => role === "system" || role === "developer";
+  const isSystem = ({ role }: MessageTemplate): boolean =>
+    role === "system" || role === "developer";
   let resolved = messages;
   if (prompt !== undefined) {
     resolved = [...(messages ?? []).filter(isSystem), { role: "user", content: prompt }];

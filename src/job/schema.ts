@@ -5,9 +5,11 @@ import { parseDuration } from "./duration.ts";
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-const duration = z.union([z.string(), z.number()]).refine((value) => parseDuration(value) !== null, {
-  error: 'write a duration such as "60s", "10m" or "24h"',
-});
+const duration = z
+  .union([z.string(), z.number()])
+  .refine((value) => parseDuration(value) !== null, {
+    error: 'write a duration such as "60s", "10m" or "24h"',
+  });
 
 const message = z.strictObject({
   role: z.enum(["system", "developer", "user", "assistant", "tool"]),
@@ -36,7 +38,10 @@ export const jobFileSchema = z.strictObject({
     })
     .exactOptional()
     .describe("Name of the job; default: the file's name without its ending"),
-  input: z.string().min(1).describe("Path of the input, relative to this file: .csv .tsv .jsonl .ndjson, also .gz"),
+  input: z
+    .string()
+    .min(1)
+    .describe("Path of the input, relative to this file: .csv .tsv .jsonl .ndjson, also .gz"),
   model: z.string().min(1).exactOptional().describe("Model to ask, as the gateway names it"),
   messages: z
     .array(message)
@@ -51,38 +56,68 @@ export const jobFileSchema = z.strictObject({
     .string()
     .min(1)
     .exactOptional()
-    .describe("Template of each item's custom_id; default: column custom_id, else id, else the record's number"),
+    .describe(
+      "Template of each item's custom_id; default: column custom_id, else id, else the record's number",
+    ),
   limits: z
     .strictObject({
-      concurrency: z.int().min(1).max(10_000).exactOptional().describe("Calls in flight per process; default 64"),
+      concurrency: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .exactOptional()
+        .describe("Calls in flight per process; default 64"),
       rpm: z.number().positive().exactOptional().describe("Requests per minute of the account"),
       tpm: z.number().positive().exactOptional().describe("Tokens per minute of the account"),
     })
     .exactOptional(),
   retry: z
     .strictObject({
-      attempts: z.int().min(1).max(1_000).exactOptional().describe("Calls per item at most; default 6"),
+      attempts: z
+        .int()
+        .min(1)
+        .max(1_000)
+        .exactOptional()
+        .describe("Calls per item at most; default 6"),
     })
     .exactOptional(),
   timeout: duration
     .exactOptional()
-    .describe("Time for a whole answer; with stream: silence between chunks, and ten times it in all; default 60s"),
+    .describe(
+      "Time for a whole answer; with stream: silence between chunks, and ten times it in all; default 60s",
+    ),
   max_outage: duration
     .exactOptional()
     .describe("How long a run waits for a gateway that is down before it pauses; default 24h"),
-  stream: z.boolean().exactOptional().describe("Ask for streamed answers, which survive proxies that cut slow calls; default false"),
+  stream: z
+    .boolean()
+    .exactOptional()
+    .describe("Ask for streamed answers, which survive proxies that cut slow calls; default false"),
   on_length: z
     .enum(["keep", "fail"])
     .exactOptional()
-    .describe("What an answer cut at max_tokens is: kept and counted, or a failed item; default keep"),
+    .describe(
+      "What an answer cut at max_tokens is: kept and counted, or a failed item; default keep",
+    ),
   out: z
     .string()
     .min(1)
     .exactOptional()
-    .describe("Run directory, relative to this file; may hold {{ name }}, {{ date }}, {{ time }}, {{ run_id }}"),
-  encoding: z.string().exactOptional().describe("Encoding of the input, such as gb18030; default UTF-8, or UTF-16 by its BOM"),
-  csv_bom: z.boolean().exactOptional().describe("Begin output.csv with a byte order mark, for Excel; default false"),
-  csv_safe: z.boolean().exactOptional().describe("Escape cells of output.csv that a spreadsheet would run as formulas; default false"),
+    .describe(
+      "Run directory, relative to this file; may hold {{ name }}, {{ date }}, {{ time }}, {{ run_id }}",
+    ),
+  encoding: z
+    .string()
+    .exactOptional()
+    .describe("Encoding of the input, such as gb18030; default UTF-8, or UTF-16 by its BOM"),
+  csv_bom: z
+    .boolean()
+    .exactOptional()
+    .describe("Begin output.csv with a byte order mark, for Excel; default false"),
+  csv_safe: z
+    .boolean()
+    .exactOptional()
+    .describe("Escape cells of output.csv that a spreadsheet would run as formulas; default false"),
   pricing: z
     .union([price, z.record(z.string(), price)])
     .exactOptional()

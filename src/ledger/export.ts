@@ -6,8 +6,8 @@ import { stringify } from "csv-stringify/sync";
 import { readUsage } from "../tokens.ts";
 import { FILES, replaceFile } from "./files.ts";
 import type { ItemTable } from "./item-table.ts";
-import { LineReader } from "./line-reader.ts";
 import { parseLine } from "./ledger.ts";
+import { LineReader } from "./line-reader.ts";
 import type { LedgerLine } from "./line.ts";
 
 /** An input record as the export needs it: its original is written back untouched. */
@@ -71,8 +71,8 @@ export async function exportOutput(
   const names = answerNames(options.columns);
   const render =
     options.format === "csv" ? csvRenderer(options, names) : jsonlRenderer(options.columns, names);
-  const results = await LineReader.open(join(options.directory, FILES.results));
-  const errors = await LineReader.open(join(options.directory, FILES.errors));
+  const results = new LineReader(join(options.directory, FILES.results));
+  const errors = new LineReader(join(options.directory, FILES.errors));
   try {
     await replaceFile(path, async (temporary) => {
       const file = await open(temporary, "w");
@@ -132,7 +132,9 @@ function csvRenderer(options: ExportOptions, names: readonly string[]): Renderer
         rows.map(([{ source, fields }, answer]) => [
           ...(typeof source !== "string"
             ? source
-            : options.columns.map((column) => (Object.hasOwn(fields, column) ? fields[column] : ""))),
+            : options.columns.map((column) =>
+                Object.hasOwn(fields, column) ? fields[column] : "",
+              )),
           ...ANSWER_COLUMNS.map((column) => answer[column]),
         ]),
       ),

@@ -54,7 +54,7 @@ export async function ensureDirectory(path: string): Promise<void> {
 }
 
 /** Makes renames and new files in a directory survive a power cut. */
-export async function syncDirectory(path: string): Promise<void> {
+async function syncDirectory(path: string): Promise<void> {
   // Windows cannot open directories; it needs no such sync.
   if (process.platform === "win32") return;
   await syncFile(path);
@@ -91,4 +91,3 @@ async function syncFile(path: string): Promise<void> {
     await file.close();
   }
 }
-

@@ -9,21 +9,19 @@ const NEWLINE = 0x0a;
  * blocks kept in memory turns the export's reads into a sequential pass.
  */
 export class LineReader {
-  readonly #file: FileHandle;
+  readonly #path: string;
   readonly #blocks = new Map<number, Buffer>();
+  #file: FileHandle | undefined;
 
-  private constructor(file: FileHandle) {
-    this.#file = file;
-  }
-
-  static async open(path: string): Promise<LineReader> {
-    return new LineReader(await open(path, "r"));
+  /** The file is opened at the first read: where nothing failed there may be no errors.jsonl. */
+  constructor(path: string) {
+    this.#path = path;
   }
 
   /** The line that starts at `offset`, without its line break. */
   async read(offset: number): Promise<Buffer> {
     const parts: Buffer[] = [];
-    for (let at = offset; ; ) {
+    for (let at = offset; ;) {
       const number = Math.floor(at / BLOCK_BYTES);
       // Only a block that is not in memory is worth a turn of the event loop.
       const block = this.#blocks.get(number) ?? (await this.#load(number));
@@ -40,15 +38,16 @@ export class LineReader {
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#file?.close();
   }
 
   async #load(number: number): Promise<Buffer> {
+    const file = (this.#file ??= await open(this.#path, "r"));
     const buffer = Buffer.allocUnsafe(BLOCK_BYTES);
     const position = number * BLOCK_BYTES;
     let length = 0;
     while (length < BLOCK_BYTES) {
-      const { bytesRead } = await this.#file.read(
+      const { bytesRead } = await file.read(
         buffer,
         length,
         BLOCK_BYTES - length,

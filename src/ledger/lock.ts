@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { link, open, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { readFileSync, renameSync } from "node:fs";
+import { link, open, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
@@ -116,10 +116,14 @@ async function readLock(path: string): Promise<string | null> {
   }
 }
 
-/** Takes a dead lock out of the way, putting it back if another process was quicker. */
+/**
+ * Takes a dead lock out of the way, putting it back if another process was quicker. Nothing is
+ * awaited between looking and taking: a lock that somebody has taken meanwhile must stay.
+ */
 async function discard(path: string, dead: string, aside: string): Promise<void> {
   try {
-    await rename(path, aside);
+    if (readFileSync(path, "utf8") !== dead) return;
+    renameSync(path, aside);
   } catch (error) {
     if (hasCode(error, "ENOENT")) return;
     throw error;

@@ -142,7 +142,12 @@ export class UsageTally {
         reasoning_tokens: sum((model) => model.reasoning_tokens),
       },
       cost_usd: sumCosts(models),
-      models: Object.fromEntries(this.#models),
+      models: Object.fromEntries(
+        [...this.#models].map(([model, totals]) => [
+          model,
+          { ...totals, cost_usd: sumCosts([totals]) },
+        ]),
+      ),
       items: {
         total: counts.total,
         completed: counts.completed,
@@ -211,7 +216,11 @@ function newEffort(): Effort {
 
 function addEffort(
   effort: Effort,
-  { attempts, possiblyBilled, retries }: Pick<UsageEntry, "attempts" | "possiblyBilled" | "retries">,
+  {
+    attempts,
+    possiblyBilled,
+    retries,
+  }: Pick<UsageEntry, "attempts" | "possiblyBilled" | "retries">,
 ): void {
   effort.attempts += attempts;
   effort.possiblyBilled += possiblyBilled;

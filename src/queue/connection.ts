@@ -47,7 +47,8 @@ function open(address: string): Redis {
     connectTimeout: CONNECT_TIMEOUT_MS,
     // BullMQ's blocking commands wait through reconnects.
     maxRetriesPerRequest: null,
-    retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 10), LONGEST_RECONNECT_PAUSE_MS),
+    retryStrategy: (times: number) =>
+      Math.min(50 * 2 ** Math.min(times, 10), LONGEST_RECONNECT_PAUSE_MS),
   } satisfies RedisOptions;
   const socketPath = /^(?:unix:\/\/|redis\+unix:\/\/)?(\/.+)$/.exec(address)?.[1];
   if (socketPath !== undefined) return new Redis(socketPath, options);

@@ -83,6 +83,8 @@ export interface Consumer {
   start(): void;
   /** Takes no more items and resolves when those in hand have been handed back by `handle`. */
   close(): Promise<void>;
+  /** Lets go of Redis at once: for one that does not answer. */
+  abandon(): Promise<void>;
 }
 
 /**
@@ -124,6 +126,7 @@ export function consumeRunQueue(
       worker.run().catch(onError);
     },
     close: () => (closing ??= worker.close()),
+    abandon: () => worker.close(true),
   };
 }
 

@@ -2,13 +2,16 @@ import { RunStopped } from "../errors.ts";
 import type { Trouble, Verdict } from "../gateway/verdict.ts";
 
 const TROUBLES_IN_A_ROW = 5;
+/** For a refused key that the list of models accepts: every channel may be bad at once. */
+const KEY_TROUBLES_IN_A_ROW = 20;
 const FIRST_ITEMS_ALIKE = 20;
 
 const REMEDIES: Readonly<Record<Trouble, string>> = {
   key: "Check NIGHTSHIFT_API_KEY: the key may be wrong, expired, disabled or used up.",
   balance: "Top up the account (or raise the key's own quota).",
   quota: "The quota is spent: raise it, or wait until it renews.",
-  model: "Check `model` (`nightshift models` lists what the gateway offers), or ask for access to it.",
+  model:
+    "Check `model` (`nightshift models` lists what the gateway offers), or ask for access to it.",
   permission: "Ask the gateway's operator to allow this key, address or group.",
   "base-url": "Check the base URL: it usually ends in /v1, like https://1688token.ai/v1.",
   blocked: "A firewall in front of the gateway refuses these calls: try from another address.",
@@ -23,6 +26,13 @@ export function accountStop(trouble: Trouble, message: string): RunStopped {
   );
 }
 
+/** What the watch makes of the verdicts so far. */
+export interface Finding {
+  /** `ask`: stop if the list of models is refused too, which one bad channel would not do. */
+  readonly then: "stop" | "ask";
+  readonly reason: RunStopped;
+}
+
 /**
  * Tells trouble with the account from trouble with single items. One bad channel behind a gateway
  * answers like a dead key now and then; only several such answers in a row mean the account.
@@ -31,20 +41,22 @@ export class AccountWatch {
   #troubles = 0;
   #alike = 0;
   #onlyCode: string | null = null;
-  #settled = false;
+  #settled: boolean;
 
-  /** Takes note of a verdict; a stop when the run should pause. */
-  note(verdict: Verdict): RunStopped | null {
+  /** @param settled whether the job is known to work: earlier sittings have brought outcomes. */
+  constructor(settled: boolean) {
+    this.#settled = settled;
+  }
+
+  /** Takes note of a verdict; a finding when the run should pause. */
+  note(verdict: Verdict): Finding | null {
     switch (verdict.class) {
       case "completed":
         this.#troubles = 0;
         this.#settled = true;
         return null;
       case "pause-run":
-        this.#troubles += 1;
-        return this.#troubles >= TROUBLES_IN_A_ROW
-          ? accountStop(verdict.trouble, verdict.failure.message)
-          : null;
+        return this.#noteTrouble(verdict.trouble, verdict.failure.message);
       case "fail-item":
         return this.#noteFailedItem(verdict.failure.code, verdict.failure.message);
       case "retry":
@@ -53,8 +65,17 @@ export class AccountWatch {
     }
   }
 
+  #noteTrouble(trouble: Trouble, message: string): Finding | null {
+    this.#troubles += 1;
+    if (this.#troubles < TROUBLES_IN_A_ROW) return null;
+    const reason = accountStop(trouble, message);
+    if (trouble !== "key" || this.#troubles >= KEY_TROUBLES_IN_A_ROW)
+      return { then: "stop", reason };
+    return this.#troubles === TROUBLES_IN_A_ROW ? { then: "ask", reason } : null;
+  }
+
   /** When each of the first items fails for good in the same way, so would all others. */
-  #noteFailedItem(code: string, message: string): RunStopped | null {
+  #noteFailedItem(code: string, message: string): Finding | null {
     if (this.#settled) return null;
     this.#onlyCode ??= code;
     if (code !== this.#onlyCode) {
@@ -63,11 +84,12 @@ export class AccountWatch {
     }
     this.#alike += 1;
     if (this.#alike < FIRST_ITEMS_ALIKE) return null;
-    return new RunStopped(
+    const reason = new RunStopped(
       "account",
       `each of the first ${FIRST_ITEMS_ALIKE} items failed in the same way (${code}): ${message}`,
       "Correct the job (model, messages, params) and start afresh with --new, " +
         "or run the same command again to go on all the same.",
     );
+    return { then: "stop", reason };
   }
 }

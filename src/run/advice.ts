@@ -1,22 +1,35 @@
 /** What a user can do about failed items with one cause. */
 export function adviceFor(code: string, kind: string): string {
-  const known = ADVICE[code];
+  const known = ADVICE.get(code);
   if (known !== undefined) return known;
-  if (kind === "throttled") return "The account's limit was reached: run them again with a lower --rpm.";
+  if (kind === "throttled")
+    return "The account's limit was reached: run them again with a lower --rpm.";
   if (kind === "retry") return "The gateway had trouble: run them again later.";
   return "Look at the message: the gateway refuses these requests as they are.";
 }
 
-const ADVICE: Readonly<Record<string, string>> = {
-  timeout: "Run them again with a longer --timeout, with --stream, or with a smaller max_tokens.",
-  answer_cut: "Run them again; --stream survives proxies that cut slow answers.",
-  http_504: "The answers took too long: run them again with --stream or a smaller max_tokens.",
-  http_524: "The answers took too long: run them again with --stream or a smaller max_tokens.",
-  context_length_exceeded: "Shorten these records, or run them again with a model of a larger context.",
-  request_too_large: "A single request is above the account's tokens per minute: shorten it.",
-  content_filter: "The provider's filter refuses these records: change them, or try another model.",
-  sensitive_words_detected: "The gateway's word filter refuses these records: change them.",
-  truncated: "Run them again with a larger max_tokens: --param max_tokens=…",
-  rate_limited: "The account's limit was reached: run them again with a lower --rpm.",
-  worker_lost: "Workers died while they had these items, likely for want of memory: look at their logs.",
-};
+const ADVICE: ReadonlyMap<string, string> = new Map([
+  [
+    "timeout",
+    "Run them again with a longer --timeout, with --stream, or with a smaller max_tokens.",
+  ],
+  ["answer_cut", "Run them again; --stream survives proxies that cut slow answers."],
+  ["http_504", "The answers took too long: run them again with --stream or a smaller max_tokens."],
+  ["http_524", "The answers took too long: run them again with --stream or a smaller max_tokens."],
+  [
+    "context_length_exceeded",
+    "Shorten these records, or run them again with a model of a larger context.",
+  ],
+  ["request_too_large", "A single request is above the account's tokens per minute: shorten it."],
+  [
+    "content_filter",
+    "The provider's filter refuses these records: change them, or try another model.",
+  ],
+  ["sensitive_words_detected", "The gateway's word filter refuses these records: change them."],
+  ["truncated", "Run them again with a larger max_tokens: --param max_tokens=…"],
+  ["rate_limited", "The account's limit was reached: run them again with a lower --rpm."],
+  [
+    "worker_lost",
+    "Workers died while they had these items, likely for want of memory: look at their logs.",
+  ],
+]);

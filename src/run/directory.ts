@@ -61,7 +61,10 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
 
 /** A new run's id: job, time and chance, fit for file names, Redis keys and custom ids. */
 export function newRunId(jobName: string, now: number, random: Random): string {
-  const name = jobName.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-+|-+$/g, "");
+  const name = jobName
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "");
   const chance = Math.floor(random() * 36 ** 5)
     .toString(36)
     .padStart(5, "0");
@@ -119,7 +122,7 @@ function renderOut(template: string, { job, runId, now }: DirectoryQuestion): st
     time: time.replaceAll(":", ""),
     run_id: runId,
   };
-  return template.replaceAll(/\{\{\s*(\w+)\s*\}\}/g, (_whole, name: string) => {
+  return template.replaceAll(/\{\{\s*(.*?)\s*\}\}/g, (_whole, name: string) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
     if (value === undefined) {
       throw new UsageError(

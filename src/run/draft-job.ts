@@ -3,7 +3,8 @@ import { columnReference } from "../job/column.ts";
 import { nameOfInput } from "../job/resolve.ts";
 
 const LONGEST_EXAMPLE = 60;
-const TEXT_NAMES = /^(text|content|prompt|question|body|message|review|comment|description|input|文本|内容|评论|问题)$/i;
+const TEXT_NAMES =
+  /^(text|content|prompt|question|body|message|review|comment|description|input|文本|内容|评论|问题)$/i;
 
 /**
  * The text of a job file for an input: its columns are named, its prompt is ready to be edited.
@@ -23,7 +24,8 @@ export async function draftJob(
     break;
   }
   const columns = [...new Set(input.columns ?? Object.keys(fields))].filter((name) => name !== "");
-  const isRequest = Array.isArray(fields["messages"]) || typeof fields["body"] === "object";
+  const { messages, body } = fields;
+  const isRequest = Array.isArray(messages) || (typeof body === "object" && body !== null);
   return [
     "# yaml-language-server: $schema=./node_modules/nightshift/dist/job.schema.json",
     `# Try it:  npx nightshift run <this file> --dry-run    then  --first 5`,
@@ -53,7 +55,9 @@ function promptLines(
   const text = columns.find((column) => TEXT_NAMES.test(column)) ?? columns.at(-1) ?? "text";
   return [
     "# The columns, with the first record's values:",
-    ...columns.slice(0, 30).map((column) => `#   ${columnReference(column)}  ${example(fields[column])}`),
+    ...columns
+      .slice(0, 30)
+      .map((column) => `#   ${columnReference(column)}  ${example(fields[column])}`),
     "messages:",
     "  - role: system",
     "    content: You are a professional AI assistant.",
@@ -66,8 +70,10 @@ function idLines(columns: readonly string[]): string[] {
   if (columns.includes("custom_id") || columns.includes("id")) return [];
   const likely = columns.find((column) => /(^|_)(id|key|sku|no|number)$/i.test(column));
   return likely === undefined
-    ? ["# id: \"{{ some_column }}\"     # names each item; default: its number"]
-    : [`id: ${JSON.stringify(columnReference(likely))}   # names each item; its values must differ`];
+    ? ['# id: "{{ some_column }}"     # names each item; default: its number']
+    : [
+        `id: ${JSON.stringify(columnReference(likely))}   # names each item; its values must differ`,
+      ];
 }
 
 function example(value: unknown): string {

@@ -78,9 +78,7 @@ export async function dryRun(
     most_completion_tokens: sum((estimate) => estimate.most_completion_tokens),
     prompt_cost_usd: cost(() => 0),
     most_cost_usd: cost((estimate) => estimate.most_completion_tokens),
-    price_sources: Object.fromEntries(
-      estimates.map(({ model }) => [model, prices.source(model)]),
-    ),
+    price_sources: Object.fromEntries(estimates.map(({ model }) => [model, prices.source(model)])),
   };
 }
 

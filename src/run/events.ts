@@ -27,7 +27,11 @@ export interface RunResult {
   readonly directory: string;
   readonly state: "finished" | "paused" | "cancelled";
   /** Null when finished. */
-  readonly reason: { readonly code: string; readonly message: string; readonly remedy: string } | null;
+  readonly reason: {
+    readonly code: string;
+    readonly message: string;
+    readonly remedy: string;
+  } | null;
   /** True when there was nothing left to do: nothing was called. */
   readonly already_finished: boolean;
   readonly usage: UsageReport;

@@ -23,7 +23,11 @@ export async function exportRun(
 ): Promise<{ path: string; completed: number; failed: number; pending: number }> {
   const manifest = await requireManifest(directory);
   const { items } = await readLedger(directory, manifest.run_id, () => null);
-  const { encoding = null, csvBom = false, csvSafe = false } = manifest.job as {
+  const {
+    encoding = null,
+    csvBom = false,
+    csvSafe = false,
+  } = manifest.job as {
     encoding?: string | null;
     csvBom?: boolean;
     csvSafe?: boolean;

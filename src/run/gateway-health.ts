@@ -33,7 +33,8 @@ export class GatewayHealth {
 
   note(verdict: Verdict): void {
     if (verdict.class === "completed") this.sawAnswer();
-    else if (verdict.class !== "fail-item") this.#checkSoon();
+    // A throttled item is to blame only while others complete: the list of models says nothing there.
+    else if (verdict.class === "retry" || verdict.class === "pause-run") this.#checkSoon();
   }
 
   sawAnswer(): void {

@@ -7,8 +7,8 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import { FILES } from "../ledger/files.ts";
 import { type Manifest, writeManifest } from "../ledger/manifest.ts";
 import { VERSION } from "../system/version.ts";
-import type { RunOrder, Scene } from "./scene.ts";
 import type { InputScan } from "./scan-input.ts";
+import type { RunOrder, Scene } from "./scene.ts";
 
 // A run's life as run.json tells it: begun, sat down to, stopped or finished.
 
@@ -61,13 +61,15 @@ export async function beginSitting(
   { order, directory }: Scene,
   found: Manifest,
   items: number,
+  about: "pending" | "failed",
 ): Promise<Manifest> {
   const now = iso(order.clock.now());
   const manifest: Manifest = {
     ...found,
     state: "running",
     reason: null,
-    job: { ...order.job },
+    // What failed items are asked again with is no change of the job.
+    job: about === "failed" ? found.job : { ...order.job },
     items,
     base_url: order.access.baseUrl,
     updated_at: now,

@@ -1,10 +1,10 @@
+import { RunStopped } from "../errors.ts";
 import type { GatewayClient } from "../gateway/client.ts";
 import { askModels } from "../gateway/preflight.ts";
 import type { Log } from "../system/log.ts";
 import { accountStop } from "./account-watch.ts";
 import type { GatewayHealth } from "./gateway-health.ts";
 import type { Scene } from "./scene.ts";
-import { RunStopped } from "../errors.ts";
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;

@@ -1,27 +1,21 @@
 import { RunStopped } from "../errors.ts";
 import type { Governor, Holdup } from "../gateway/governor.ts";
-import type { Ledger } from "../ledger/ledger.ts";
-import type { Manifest } from "../ledger/manifest.ts";
-import type { Connection } from "../queue/connection.ts";
 import type { Progress } from "./events.ts";
 import { outageStop } from "./preflight.ts";
 import { RateMeter } from "./rate-meter.ts";
-import type { Scene } from "./scene.ts";
+import type { WorkParts } from "./work-parts.ts";
 
 const TICK_MS = 250;
 
-export interface ProgressParts {
-  readonly scene: Scene;
-  readonly manifest: Manifest;
-  readonly ledger: Ledger;
+export interface ProgressParts extends WorkParts {
   readonly governor: Governor;
-  readonly connection: Connection;
   readonly stop: (reason: RunStopped) => void;
 }
 
 /** Tells four times a second where the run stands, and ends a run that waits for too long. */
 export function startProgress(parts: ProgressParts): { stop(): void } {
-  const { scene, governor, connection, stop } = parts;
+  const { scene, governor, stop } = parts;
+  const { connection } = scene;
   const { clock, job, onEvent } = scene.order;
   const meter = new RateMeter();
   const began = clock.monotonic();
@@ -49,12 +43,12 @@ export function startProgress(parts: ProgressParts): { stop(): void } {
 }
 
 function progressNow(parts: ProgressParts, meter: RateMeter, began: number): Progress {
-  const { ledger, governor, connection, manifest, scene } = parts;
+  const { ledger, governor, manifest, scene, wanted } = parts;
   const now = scene.order.clock.monotonic();
   const { completed, failed } = ledger.items;
   const total = manifest.items ?? 0;
-  const left = total - completed - failed;
-  meter.note(now, completed + failed, ledger.usage.tokens);
+  const left = wanted.size;
+  meter.note(now, -left, ledger.usage.tokens);
   const { items, tokens } = meter.rates;
   return {
     total,
@@ -69,7 +63,9 @@ function progressNow(parts: ProgressParts, meter: RateMeter, began: number): Pro
     elapsed_seconds: round((now - began) / 1000),
     cost_usd: ledger.usage.cost,
     waiting:
-      connection.status === "ready" ? describeHoldup(governor.holdup) : "Redis does not answer",
+      scene.connection.status === "ready"
+        ? describeHoldup(governor.holdup)
+        : "Redis does not answer",
   };
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { stat } from "node:fs/promises";
 
 import { UsageError } from "../errors.ts";
 import { DuplicateFinder, hashOf } from "../input/duplicates.ts";
@@ -13,6 +14,8 @@ export interface InputScan {
   readonly items: number;
   readonly bytes: number;
   readonly sha256: string;
+  /** What {@link lastModified} said before the pass began. */
+  readonly modified: string;
   /** A CSV's header, or every name that a JSONL's records use, in order of appearance. */
   readonly columns: readonly string[];
   /** Models that the items ask, at most {@link MOST_MODELS}. */
@@ -35,6 +38,7 @@ export async function scanInput(
 ): Promise<InputScan> {
   const hash = createHash("sha256");
   let bytes = 0;
+  const modified = await lastModified(job.input);
   const source = await readItems(job, {
     signal,
     onBytes: (chunk) => {
@@ -63,9 +67,20 @@ export async function scanInput(
     items: Math.min(records, job.first ?? records),
     bytes,
     sha256: hash.digest("hex"),
+    modified,
     columns: source.columns ?? [...columns],
     models: [...models],
   };
+}
+
+/** Changes whenever the file is written to or replaced; empty when it is gone. */
+export async function lastModified(path: string): Promise<string> {
+  try {
+    const { mtimeNs, size, ino } = await stat(path, { bigint: true });
+    return `${mtimeNs} ${size} ${ino}`;
+  } catch {
+    return "";
+  }
 }
 
 /** Equal hashes are not yet equal ids: reads the input again and compares the ids themselves. */

@@ -1,5 +1,6 @@
 import type { PriceList } from "../job/pricing.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
+import type { Connection } from "../queue/connection.ts";
 import type { Clock } from "../system/clock.ts";
 import type { GatewayAccess, ProxySettings } from "../system/env.ts";
 import type { LogLevel } from "../system/log.ts";
@@ -36,5 +37,6 @@ export interface Scene {
   readonly scan: InputScan;
   readonly prices: PriceList;
   readonly directory: string;
+  readonly connection: Connection;
   readonly closers: Closers;
 }

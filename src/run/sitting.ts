@@ -2,7 +2,7 @@ import { messageOf, RunStopped } from "../errors.ts";
 import { type Answer, answerItem, type Answering } from "../gateway/answer-item.ts";
 import type { Item } from "../item.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import type { Failed } from "../outcome.ts";
+import type { Outcome } from "../outcome.ts";
 import type { Connection } from "../queue/connection.ts";
 import { consumeRunQueue, openRunQueue, type RunQueue } from "../queue/run-queue.ts";
 import { Window } from "../queue/window.ts";
@@ -19,17 +19,19 @@ export interface SittingParts {
   readonly capacity: number;
   /** False leaves the calling to workers elsewhere. */
   readonly works: boolean;
-  /** The items that have no outcome yet, in input order. */
-  readonly pending: AsyncIterable<readonly Item[]>;
+  /** The items to bring to an outcome, in input order. */
+  readonly items: AsyncIterable<readonly Item[]>;
   readonly clock: Clock;
   readonly log: Log;
   /** Ends the sitting early; what is in flight is still recorded. */
   readonly stop: (reason: RunStopped) => void;
-  readonly onFailed: (outcome: Failed) => void;
+  readonly onOutcome: (outcome: Outcome) => void;
 }
 
 const CHUNK_ITEMS = 250;
 const LOST_CHECK_MS = 60_000;
+/** How long Redis may take to tidy up after a sitting. */
+const LEAVE_MS = 5_000;
 /** An item that took down this many workers in a row is not given to another. */
 const MOST_TAKEOVERS = 5;
 
@@ -45,7 +47,7 @@ export async function sit(parts: SittingParts): Promise<void> {
   const window = new Window();
   const onQueueError = (error: Error): void => {
     // Redis may come and go, and forget: the ledger knows what is done and the window what is not.
-    log.warn({ event: "queue.error", error: messageOf(error) }, "the queue had trouble");
+    log.debug({ event: "queue.error", error: messageOf(error) }, "the queue had trouble");
   };
   const queue = openRunQueue(parts.runId, connection, onQueueError);
   const handling = new Handling(parts, window);
@@ -53,8 +55,13 @@ export async function sit(parts: SittingParts): Promise<void> {
     ? consumeRunQueue(parts.runId, connection, parts.capacity, handling.handle, onQueueError)
     : null;
   const refill = new Refill(queue, window, handling, log);
-  const onReady = (): void => refill.soon();
+  const onReady = (): void => {
+    log.info({ event: "redis.back" }, "Redis is back");
+    refill.soon();
+  };
+  const onClose = (): void => log.warn({ event: "redis.lost" }, "the connection to Redis is lost");
   connection.on("ready", onReady);
+  connection.on("close", onClose);
   let cancelCheck = (): void => {};
   const check = (): void => {
     refill.soon();
@@ -62,11 +69,38 @@ export async function sit(parts: SittingParts): Promise<void> {
   };
   cancelCheck = parts.clock.after(LOST_CHECK_MS, check);
 
+  const leave = async (): Promise<void> => {
+    const properly = async (): Promise<void> => {
+      await Promise.all([consumer?.close(), refill.settled()]);
+      await queue.clear();
+    };
+    const patience = new AbortController();
+    // The ledger has everything: a Redis that does not answer must not hold the process.
+    const inTime =
+      connection.status === "ready" &&
+      (await Promise.race([
+        properly().then(
+          () => true,
+          () => false,
+        ),
+        parts.clock.sleep(LEAVE_MS, patience.signal).then(
+          () => false,
+          () => false,
+        ),
+      ]));
+    patience.abort();
+    if (inTime) await queue.close().catch(onQueueError);
+    else {
+      connection.disconnect();
+      await consumer?.abandon().catch(onQueueError);
+    }
+  };
+
   try {
     // What an earlier sitting left in the queue is in the ledger or comes again.
     await untilStopped(queue.clear(), stopping);
     consumer?.start();
-    await enqueue(parts.pending, queue, window, stopping);
+    await enqueue(parts.items, queue, window, stopping);
     refill.soon();
     while (window.size > 0) await untilStopped(window.released(), stopping);
   } catch (error) {
@@ -74,27 +108,26 @@ export async function sit(parts: SittingParts): Promise<void> {
   } finally {
     cancelCheck();
     connection.off("ready", onReady);
+    connection.off("close", onClose);
     await handling.settled();
-    await Promise.allSettled([consumer?.close(), refill.settled()]);
-    if (connection.status === "ready") await queue.clear().catch(onQueueError);
-    await queue.close().catch(onQueueError);
+    await leave();
   }
 }
 
 /** Feeds the queue as fast as the window has room. */
 async function enqueue(
-  pending: AsyncIterable<readonly Item[]>,
+  items: AsyncIterable<readonly Item[]>,
   queue: RunQueue,
   window: Window,
   stopping: AbortSignal,
 ): Promise<void> {
   let chunk: Item[] = [];
   const flush = async (): Promise<void> => {
-    const items = chunk;
+    const adding = chunk;
     chunk = [];
-    if (items.length > 0) await untilStopped(queue.add(items), stopping);
+    if (adding.length > 0) await untilStopped(queue.add(adding), stopping);
   };
-  for await (const batch of pending) {
+  for await (const batch of items) {
     for (const item of batch) {
       while (!window.fits(item)) {
         await flush();
@@ -141,7 +174,7 @@ class Handling {
   }
 
   async #handle(item: Item, takeovers: number): Promise<void> {
-    const { answering, ledger, stop, onFailed } = this.#parts;
+    const { answering, ledger, stop, onOutcome } = this.#parts;
     try {
       const { outcome, free }: Answer =
         takeovers < MOST_TAKEOVERS ? await answerItem(item, answering) : workerLost(item);
@@ -151,7 +184,7 @@ class Handling {
         free();
       }
       this.#window.release(item.index);
-      if (outcome.kind === "failed") onFailed(outcome);
+      onOutcome(outcome);
     } catch (error) {
       if (error === answering.stopping.reason || error === answering.ending.reason) return;
       stop(asStop(error));

@@ -1,13 +1,17 @@
+import { resolve } from "node:path";
+
 import { UsageError } from "../errors.ts";
 import { isJobFile, loadJob, parseJob } from "../job/load.ts";
 import { type JobOverrides, nameOfInput, resolveJob } from "../job/resolve.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { JobFile } from "../job/schema.ts";
+import type { Condition } from "../ledger/select.ts";
 import { systemClock } from "../system/clock.ts";
 import { type Environment, readEnvironment, resolveAccess } from "../system/env.ts";
 import type { LogLevel } from "../system/log.ts";
 import { systemRandom } from "../system/random.ts";
 import type { RunEvent, RunResult } from "./events.ts";
+import { jobOfRun, retryRun } from "./retry.ts";
 import { runJob } from "./run.ts";
 import type { RunOrder } from "./scene.ts";
 
@@ -52,6 +56,23 @@ export interface RunOptions {
  */
 export async function run(job: string | JobFile, options: RunOptions = {}): Promise<RunResult> {
   return runJob(orderOf(await resolveTarget(job, options.overrides ?? {}), options));
+}
+
+/**
+ * Asks the failed items of a finished run again, alone; each keeps its old error until it completes.
+ *
+ * @param directory a run directory.
+ * @param conditions which failed items: those that meet all; none means every one.
+ * @throws UsageError when the directory holds no run, or its input is no longer the same.
+ */
+export async function retry(
+  directory: string,
+  conditions: readonly Condition[] = [],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const path = resolve(options.workingDirectory ?? process.cwd(), directory);
+  const job = await jobOfRun(path, options.overrides ?? {});
+  return retryRun(orderOf(job, options), path, conditions);
 }
 
 /** A job in code, checked by the compiler; its paths are relative to the working directory. */

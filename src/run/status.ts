@@ -6,6 +6,7 @@ import { findHolder, type LockHolder } from "../ledger/lock.ts";
 import { type Manifest, requireManifest, workedMs } from "../ledger/manifest.ts";
 import { readLedger } from "../ledger/read.ts";
 import type { UsageReport } from "../ledger/usage.ts";
+import { shellWord } from "../shell-word.ts";
 import type { Clock } from "../system/clock.ts";
 import { adviceFor } from "./advice.ts";
 import { listRuns, RUNS_DIRECTORY } from "./directory.ts";
@@ -88,8 +89,4 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
 export async function readAllStatus(workingDirectory: string, clock: Clock): Promise<RunStatus[]> {
   const runs = await listRuns(join(workingDirectory, RUNS_DIRECTORY));
   return Promise.all(runs.map(({ path }) => readStatus(path, clock)));
-}
-
-function shellWord(text: string): string {
-  return /^[\w./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

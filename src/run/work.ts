@@ -1,14 +1,12 @@
-import { createHash } from "node:crypto";
-
 import { messageOf, RunStopped, UsageError } from "../errors.ts";
 import type { Answering } from "../gateway/answer-item.ts";
-import { createGatewayClient } from "../gateway/client.ts";
+import { createGatewayClient, type GatewayClient } from "../gateway/client.ts";
 import { Governor } from "../gateway/governor.ts";
+import { askModels } from "../gateway/preflight.ts";
 import type { Verdict } from "../gateway/verdict.ts";
 import type { Item } from "../item.ts";
-import type { Ledger } from "../ledger/ledger.ts";
-import type { Manifest } from "../ledger/manifest.ts";
-import type { Connection } from "../queue/connection.ts";
+import type { Wanted } from "../ledger/select.ts";
+import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import { VERSION } from "../system/version.ts";
 import { estimateTokens } from "../tokens.ts";
@@ -17,8 +15,10 @@ import { GatewayHealth } from "./gateway-health.ts";
 import { preflight } from "./preflight.ts";
 import { startProgress } from "./progress.ts";
 import { readItems } from "./read-items.ts";
+import { lastModified } from "./scan-input.ts";
 import type { Scene } from "./scene.ts";
 import { sit } from "./sitting.ts";
+import type { WorkParts } from "./work-parts.ts";
 
 /** Items that one process may hold for each call in flight: the others wait to try again. */
 const HELD_PER_SLOT = 4;
@@ -26,24 +26,24 @@ const HELD_PER_SLOT = 4;
 const ASSUMED_ANSWER_TOKENS = 500;
 
 /**
- * Calls the gateway until every item has its outcome.
+ * Calls the gateway until every wanted item has its outcome.
  *
  * @returns null when all have, else why the run stopped before.
  */
-export async function work(
-  scene: Scene,
-  manifest: Manifest,
-  ledger: Ledger,
-  connection: Connection,
-  log: Log,
-): Promise<RunStopped | null> {
-  const { order, closers } = scene;
+export async function work(parts: WorkParts): Promise<RunStopped | null> {
+  const { scene, manifest, ledger, wanted, log } = parts;
+  const { order, connection, closers } = scene;
   const { job, access, clock, random } = order;
   const stopping = new AbortController();
   const stop = (reason: RunStopped): void => stopping.abort(reason);
-  const onSignal = (): void => stop(asRunStopped(order.signal.reason));
-  order.signal.addEventListener("abort", onSignal, { once: true });
-  if (order.signal.aborted) onSignal();
+  const onSignal = (): void => {
+    const { reason } = order.killSignal.aborted ? order.killSignal : order.signal;
+    stop(asRunStopped(reason));
+  };
+  for (const signal of [order.signal, order.killSignal]) {
+    signal.addEventListener("abort", onSignal, { once: true });
+    if (signal.aborted) onSignal();
+  }
 
   const client = createGatewayClient({
     ...access,
@@ -56,7 +56,8 @@ export async function work(
   const governor = new Governor({ ...job, clock, random });
   closers.add(() => governor.close());
   closers.add(() => client.destroy());
-  const watch = new AccountWatch();
+  const { completed, failed } = ledger.items;
+  const watch = new AccountWatch(completed + failed > 0);
   const health = new GatewayHealth(client, governor, clock, stopping.signal);
 
   const answering: Answering = {
@@ -69,15 +70,16 @@ export async function work(
     onVerdict: (item, verdict) => {
       health.note(verdict);
       if (verdict.class !== "completed") logVerdict(log, item, verdict);
-      const reason = watch.note(verdict);
-      if (reason !== null) stop(reason);
+      const finding = watch.note(verdict);
+      if (finding?.then === "stop") stop(finding.reason);
+      if (finding?.then === "ask") void stopIfRefused(client, clock, finding.reason, stop);
     },
     answersSeen: () => health.answersSeen,
     stopping: stopping.signal,
     ending: order.killSignal,
   };
 
-  const progress = startProgress({ scene, manifest, ledger, governor, connection, stop });
+  const progress = startProgress({ ...parts, governor, stop });
   try {
     if (order.works) {
       await preflight({ client, scene, health, signal: stopping.signal, log });
@@ -89,46 +91,58 @@ export async function work(
       answering,
       capacity: job.concurrency * HELD_PER_SLOT,
       works: order.works,
-      pending: pendingItems(scene, manifest.items ?? Infinity, ledger, stopping.signal),
+      items: wantedItems(scene, wanted, stopping.signal),
       clock,
       log,
       stop,
-      onFailed: ({ index, customId, error }) =>
-        order.onEvent({ event: "item_failed", index, custom_id: customId, ...error }),
+      onOutcome: (outcome) => {
+        wanted.done(outcome.index);
+        if (outcome.kind === "completed") return;
+        const { index, customId, error } = outcome;
+        order.onEvent({ event: "item_failed", index, custom_id: customId, ...error });
+      },
     });
   } catch (error) {
     stop(asRunStopped(error));
   } finally {
     order.signal.removeEventListener("abort", onSignal);
+    order.killSignal.removeEventListener("abort", onSignal);
     progress.stop();
   }
   return stopping.signal.aborted ? asRunStopped(stopping.signal.reason) : null;
 }
 
-/** The items without an outcome, read anew; the input must still be what was scanned. */
-async function* pendingItems(
+/** A dead key is refused everywhere; one bad channel does not refuse the list of models. */
+async function stopIfRefused(
+  client: GatewayClient,
+  clock: Clock,
+  reason: RunStopped,
+  stop: (reason: RunStopped) => void,
+): Promise<void> {
+  const answer = await askModels(client, clock.now()).catch(() => null);
+  if (answer?.kind === "trouble") stop(reason);
+}
+
+/** The wanted items, read anew; the input must still be what was scanned. */
+async function* wantedItems(
   { order, scan }: Scene,
-  last: number,
-  ledger: Ledger,
+  wanted: Wanted,
   signal: AbortSignal,
 ): AsyncGenerator<readonly Item[]> {
-  const hash = createHash("sha256");
   const { job } = order;
-  const source = await readItems(job, { signal, onBytes: (chunk) => hash.update(chunk) });
   try {
+    const source = await readItems(job, { signal });
     for await (const batch of source.batches()) {
-      const pending = batch.flatMap(({ item }) =>
-        item.index < last && ledger.items.state(item.index) === "pending" ? [item] : [],
-      );
-      if (pending.length > 0) yield pending;
-      if ((batch.at(-1)?.item.index ?? 0) >= last) return;
+      const items = batch.flatMap(({ item }) => (wanted.has(item.index) ? [item] : []));
+      if (items.length === 0) continue;
+      if ((await lastModified(job.input)) !== scan.modified) {
+        throw inputChanged(job.input, "it was written to");
+      }
+      yield items;
     }
   } catch (error) {
     if (error instanceof UsageError) throw inputChanged(job.input, error.message);
     throw error;
-  }
-  if (hash.digest("hex") !== scan.sha256) {
-    throw inputChanged(job.input, "its content is no longer what was read at the start");
   }
 }
 

@@ -64,12 +64,11 @@ export function loadDotEnv(): void {
 export function resolveBaseUrl(environment: Environment, flag: string | null): string {
   const named = flag ?? environment.nightshiftBaseUrl;
   // OPENAI_BASE_URL belongs to OPENAI_API_KEY: a Nightshift key must not follow it to another host.
-  const url =
-    named ?? (environment.nightshiftApiKey === null ? environment.openaiBaseUrl : null);
+  const url = named ?? (environment.nightshiftApiKey === null ? environment.openaiBaseUrl : null);
   const baseUrl = url ?? DEFAULT_BASE_URL;
   if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
     throw new UsageError(
-      `the base URL ${JSON.stringify(baseUrl)} is no http(s) address: write it like ${DEFAULT_BASE_URL}`,
+      `the base URL ${JSON.stringify(baseUrl.replace(/.*@/, ""))} is no http(s) address: write it like ${DEFAULT_BASE_URL}`,
     );
   }
   const parsed = new URL(baseUrl);

@@ -6,8 +6,3 @@ export function shortPath(path: string, workingDirectory: string): string {
   if (short === "") return ".";
   return short === ".." || short.startsWith(`..${sep}`) || isAbsolute(short) ? path : short;
 }
-
-/** A word to be typed into a shell. */
-export function shellWord(word: string): string {
-  return /^[\w@%+=:,./\\-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}

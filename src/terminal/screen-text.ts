@@ -1,7 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
 
+/** East Asian wide and fullwidth characters and emoji, as coarse as it can be without missing one. */
 const WIDE =
-  /[\u1100-\u115F\u2329\u232A\u2630-\u2637\u268A-\u268F\u2E80-\u303E\u3041-\uA4CF\uA960-\uA97C\uAC00-\uD7A3\uF900-\uFAFF\uFE10-\uFE19\uFE30-\uFE6F\uFF01-\uFF60\uFFE0-\uFFE6\u{16FE0}-\u{18DFF}\u{1AFF0}-\u{1B2FB}\u{1F200}-\u{1F265}\u{20000}-\u{3FFFD}]|\p{Emoji_Presentation}/u;
+  /[\u1100-\u115F\u2329\u232A\u2630-\u2637\u268A-\u268F\u2E80-\u303E\u3041-\uA4CF\uA960-\uA97C\uAC00-\uD7A3\uF900-\uFAFF\uFE10-\uFE19\uFE30-\uFE6F\uFF01-\uFF60\uFFE0-\uFFE6\u{16FE0}-\u{1B2FB}\u{1D300}-\u{1D376}\u{1F1AE}-\u{1F265}\u{1F6D9}\u{1F7DA}\u{1FA70}-\u{1FAFF}\u{20000}-\u{3FFFD}]|\p{Emoji_Presentation}/u;
 const WITHOUT_WIDTH = /[\p{Mn}\p{Me}]/u;
 /** Shows the character before it as an emoji, which is wide. */
 const EMOJI_SELECTOR = "\uFE0F";
@@ -22,7 +23,7 @@ export function manyLines(text: string): string {
     .trimEnd();
 }
 
-/** Columns that a line without escape sequences takes, or at a few joined emoji less than that. */
+/** Columns that a line without escape sequences takes at most: a terminal may join some emoji. */
 export function widthOf(line: string): number {
   let width = 0;
   let last = 0;

@@ -1,6 +1,7 @@
+import { shellWord } from "../shell-word.ts";
 import { plural } from "./format.ts";
 import { createPaint, type Paint } from "./paint.ts";
-import { shellWord, shortPath } from "./place.ts";
+import { shortPath } from "./place.ts";
 import type { PriceSources } from "./price-source.ts";
 import { type ReasonView, remedyText } from "./remedy.ts";
 import { renderRows, type Row, row } from "./rows.ts";

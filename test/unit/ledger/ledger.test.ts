@@ -1,7 +1,7 @@
 import { appendFile, mkdir, readFile, truncate, writeFile } from "node:fs/promises";
 
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import { FILES } from "../../../src/ledger/files.ts";
 import { formatLine } from "../../../src/ledger/line.ts";
@@ -16,6 +16,9 @@ import {
   runDirectory,
   type RunDirectory,
 } from "./run-directory.ts";
+
+// Properties that touch the disk take their time on a machine under load.
+vi.setConfig({ testTimeout: 20_000 });
 
 async function written(directory: RunDirectory, outcomes: readonly Outcome[]): Promise<void> {
   const ledger = await openLedger(directory);
@@ -75,7 +78,7 @@ describe("recording", () => {
 describe("opening after a kill", () => {
   test("a result cut at any byte costs that line and nothing else, and the next one fits on", async () => {
     await using whole = await runDirectory();
-    const outcomes = [aCompleted(0), aCompleted(1, { customId: "äöü\u2028汉字" })];
+    const outcomes = [aCompleted(0), aCompleted(1, { customId: "äöü\u2028汉字", body: "{}" })];
     await written(whole, outcomes);
     const bytes = await readFile(whole.file(FILES.results));
     const first = Buffer.byteLength(`${formatLine(RUN_ID, aCompleted(0))}\n`);
@@ -97,7 +100,10 @@ describe("opening after a kill", () => {
       fc.asyncProperty(outcomes, cut, cut, async (ended, cutResults, cutErrors) => {
         await using directory = await runDirectory();
         await written(directory, ended);
-        for (const [name, share] of [[FILES.results, cutResults], [FILES.errors, cutErrors]] as const) {
+        for (const [name, share] of [
+          [FILES.results, cutResults],
+          [FILES.errors, cutErrors],
+        ] as const) {
           const { length } = await readFile(directory.file(name));
           await truncate(directory.file(name), Math.floor(share * length));
         }
@@ -124,7 +130,7 @@ describe("opening after a kill", () => {
         ];
         expect(indexes.toSorted((a, b) => Number(a) - Number(b))).toEqual([...Array(12).keys()]);
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -145,15 +151,18 @@ describe("a ledger that is not this run's", () => {
     ["at its end", (own: string) => `${own}\n${FOREIGN}\n`, 2],
     ["before its own", (own: string) => `${FOREIGN}\n${own}\n`, 1],
     ["alone", () => `${FOREIGN}\n`, 1],
-  ])("is refused with its line and left as it is when a foreign line is %s", async (_where, content, line) => {
-    await using directory = await runDirectory();
-    const text = content(formatLine(RUN_ID, aCompleted(0)));
-    await writeFile(directory.file(FILES.results), text);
-    await expect(openLedger(directory)).rejects.toThrow(
-      `${directory.file(FILES.results)}:${line}: this line is damaged or belongs to another run`,
-    );
-    expect(await directory.text(FILES.results)).toBe(text);
-  });
+  ])(
+    "is refused with its line and left as it is when a foreign line is %s",
+    async (_where, content, line) => {
+      await using directory = await runDirectory();
+      const text = content(formatLine(RUN_ID, aCompleted(0)));
+      await writeFile(directory.file(FILES.results), text);
+      await expect(openLedger(directory)).rejects.toThrow(
+        `${directory.file(FILES.results)}:${line}: this line is damaged or belongs to another run`,
+      );
+      expect(await directory.text(FILES.results)).toBe(text);
+    },
+  );
 
   test("is refused when a line in its middle is damaged", async () => {
     await using directory = await runDirectory();
@@ -202,7 +211,7 @@ describe("compaction", () => {
           expect(await sorted(FILES.errors)).toEqual(ended("failed").toSorted((a, b) => a - b));
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 

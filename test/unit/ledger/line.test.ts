@@ -32,7 +32,10 @@ describe("a ledger line", () => {
 
   test("has the gateway's answer and no error of its own where the gateway refused", () => {
     const response = { status: 400, requestId: "r", body: '{"error":{"message":"no"}}' };
-    const line = JSON.parse(formatLine(RUN_ID, aFailed(1, { response }))) as Record<string, unknown>;
+    const line = JSON.parse(formatLine(RUN_ID, aFailed(1, { response }))) as Record<
+      string,
+      unknown
+    >;
     expect([line["error"], line["response"]]).toEqual([
       null,
       { status_code: 400, request_id: "r", body: { error: { message: "no" } } },

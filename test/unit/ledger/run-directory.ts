@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import * as fc from "fast-check";
+import { vi } from "vitest";
 
 import { summarizeAnswer } from "../../../src/answer-summary.ts";
 import { FILES } from "../../../src/ledger/files.ts";
@@ -32,8 +33,14 @@ export async function runDirectory(): Promise<RunDirectory> {
   };
 }
 
+/** Resolves when the disk or another process has come so far; a machine under load may take a while. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  await vi.waitUntil(condition, { timeout: 4_000, interval: 5 });
+}
+
 /** One micro-dollar a token, but nobody knows what the model `mystery` costs. */
-export const costOf: CostOf = (model, { total }) => (model === "mystery" ? null : total / 1_000_000);
+export const costOf: CostOf = (model, { total }) =>
+  model === "mystery" ? null : total / 1_000_000;
 
 export function openLedger({ path }: { readonly path: string }): Promise<Ledger> {
   return Ledger.open(path, RUN_ID, costOf);

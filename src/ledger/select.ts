@@ -1,0 +1,58 @@
+import { join } from "node:path";
+
+import { FILES } from "./files.ts";
+import type { ItemTable } from "./item-table.ts";
+import { parseLine } from "./ledger.ts";
+import { scanLedger } from "./scan.ts";
+
+/** A condition on a failed item: `code=timeout`, `class=retry`, `status=504`. */
+export interface Condition {
+  readonly field: "code" | "class" | "status";
+  readonly value: string;
+}
+
+/** Items that a sitting has still to bring to an outcome. */
+export interface Wanted {
+  readonly size: number;
+  has(index: number): boolean;
+  /** The item has its outcome. */
+  done(index: number): void;
+}
+
+/** The items without an outcome: as many as there are left, without a list of them. */
+export function pendingAmong(items: ItemTable, total: number): Wanted {
+  return {
+    get size() {
+      return total - items.completed - items.failed;
+    },
+    has: (index) => index < total && items.state(index) === "pending",
+    done: () => {},
+  };
+}
+
+/** The failed items that meet every condition. */
+export async function failedAmong(
+  directory: string,
+  runId: string,
+  items: ItemTable,
+  conditions: readonly Condition[],
+): Promise<Wanted> {
+  const chosen = new Set<number>();
+  await scanLedger(join(directory, FILES.errors), runId, ({ index, offset, bytes }) => {
+    if (index === null || items.state(index) !== "failed" || items.offset(index) !== offset) return;
+    const { nightshift: note, response } = parseLine(bytes);
+    const found = {
+      code: note.code ?? "unknown",
+      class: note.class ?? "item",
+      status: String(response?.status_code ?? ""),
+    };
+    if (conditions.every(({ field, value }) => found[field] === value)) chosen.add(index);
+  });
+  return {
+    get size() {
+      return chosen.size;
+    },
+    has: (index) => chosen.has(index),
+    done: (index) => chosen.delete(index),
+  };
+}

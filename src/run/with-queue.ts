@@ -1,0 +1,33 @@
+import { RunStopped } from "../errors.ts";
+import { type QueueServer, startQueueServer } from "../queue/server.ts";
+import { Closers } from "./closers.ts";
+import type { RunOrder } from "./scene.ts";
+
+/**
+ * Does something with a queue server that gets ready meanwhile, and closes whatever was opened.
+ *
+ * @param act gets the server's promise, so that it can read the input beside its start.
+ */
+export async function withQueue<T>(
+  order: RunOrder,
+  act: (server: Promise<QueueServer>, closers: Closers) => Promise<T>,
+): Promise<T> {
+  const closers = new Closers();
+  const server = startQueueServer(order.redis);
+  server.catch(() => {});
+  closers.add(async () => (await server).close());
+  try {
+    return await act(server, closers);
+  } catch (error) {
+    throw error === order.signal.reason ? stoppedEarly(error) : error;
+  } finally {
+    await closers.close();
+  }
+}
+
+/** Before the first call there is nothing to continue: a stop is all there is to say. */
+function stoppedEarly(error: unknown): unknown {
+  return error instanceof RunStopped
+    ? error
+    : new RunStopped("interrupted", "stopped before the first call", "Run the same command again.");
+}

@@ -1,0 +1,14 @@
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Manifest } from "../ledger/manifest.ts";
+import type { Wanted } from "../ledger/select.ts";
+import type { Log } from "../system/log.ts";
+import type { Scene } from "./scene.ts";
+
+/** What a sitting works on. */
+export interface WorkParts {
+  readonly scene: Scene;
+  readonly manifest: Manifest;
+  readonly ledger: Ledger;
+  readonly wanted: Wanted;
+  readonly log: Log;
+}

@@ -1,0 +1,91 @@
+import { describe, expect, it } from "vitest";
+
+import { describeOnEachQueue } from "./support/queues.ts";
+import { mispaired, reviewsCsv, reviewsJob } from "./support/reviews.ts";
+import { RunDirectory, upTo } from "./support/run-directory.ts";
+import { until } from "./support/until.ts";
+import { World } from "./support/world.ts";
+
+const ITEMS = 400;
+const CONCURRENCY = 16;
+const COMMAND = ["run", "reviews.yaml", "--out", "run", "--concurrency", String(CONCURRENCY)];
+
+describeOnEachQueue((queue) => {
+  async function openWorld(): Promise<{ world: World; run: RunDirectory }> {
+    const world = await World.open({}, queue);
+    await world.write("reviews.csv", reviewsCsv(ITEMS));
+    await world.write("reviews.yaml", reviewsJob());
+    return { world, run: new RunDirectory(world.path("run")) };
+  }
+
+  describe.each(["SIGINT", "SIGTERM"] as const)("the first %s", (signal) => {
+    it("finishes and records what is in flight, exits 3, and the same command goes on", async () => {
+      const { world, run } = await openWorld();
+      await using _world = world;
+      // The first calls are quick, so that it comes in mid-run; those in flight then take a while.
+      world.gateway.script([
+        { delayMs: 1, times: 100 },
+        { delayMs: 300, times: CONCURRENCY },
+      ]);
+      const running = world.start(COMMAND);
+      await until("100 items are done and more in flight", async () => {
+        return (await run.completed()) >= 100 && world.gateway.stats().inFlight === CONCURRENCY;
+      });
+      running.kill(signal);
+      const stopped = await running.exit;
+
+      expect([stopped.code, stopped.stderr]).toEqual([
+        3,
+        expect.stringMatching(/^\nstopping: [^]*paused.*same command/s),
+      ]);
+      const { requests, billedRequests, clientsGone } = world.gateway.stats();
+      expect((await run.results()).map(({ index }) => index)).toHaveLength(billedRequests);
+      expect([requests, clientsGone]).toEqual([100 + CONCURRENCY, 0]);
+      expect(await run.manifest()).toMatchObject({
+        state: "paused",
+        reason: { code: "interrupted" },
+      });
+      expect(await run.files()).not.toContain("run.lock");
+      expect((await world.nightshift(["verify", "run"])).code).toBe(0);
+
+      expect((await world.nightshift(COMMAND)).code).toBe(0);
+      expect(await run.ended()).toEqual(upTo(ITEMS));
+      expect(mispaired(await run.results())).toEqual([]);
+      expect(world.gateway.stats().billedRequests).toBe(ITEMS);
+    });
+  });
+
+  it("stops at once at the second Ctrl-C, with 130, and the same command goes on", async () => {
+    const { world, run } = await openWorld();
+    await using _world = world;
+    world.gateway.script([
+      { delayMs: 1, times: 50 },
+      { delayMs: 3_000, times: CONCURRENCY },
+    ]);
+    const running = world.start(COMMAND);
+    await until("calls hang", async () => {
+      return (await run.completed()) >= 50 && world.gateway.stats().inFlight === CONCURRENCY;
+    });
+    running.kill("SIGINT");
+    await until("it says that it stops", () => running.stderr.includes("stopping"));
+    running.kill("SIGINT");
+    expect((await running.exit).code).toBe(130);
+    expect((await run.results()).length).toBe(50);
+
+    expect((await world.nightshift(COMMAND)).code).toBe(0);
+    expect(await run.ended()).toEqual(upTo(ITEMS));
+    await world.gatewayIsQuiet();
+    expect(world.gateway.stats().billedRequests).toBe(ITEMS + CONCURRENCY);
+  });
+});
+
+it("stops while it waits for a gateway that is away", async () => {
+  await using world = await World.open();
+  await world.write("reviews.csv", reviewsCsv(3));
+  await world.write("reviews.yaml", reviewsJob());
+  await world.gateway.close();
+  const running = world.start(COMMAND);
+  await until("it says that it waits", () => running.stderr.includes("waiting for it"));
+  running.kill("SIGTERM");
+  expect((await running.exit).code).toBe(3);
+});

@@ -1,0 +1,76 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { vi } from "vitest";
+
+import { startEmbeddedValkey } from "../../src/queue/embedded.ts";
+
+/** A Redis or Valkey of one test suite's own. */
+export interface TestServer {
+  /** Its Unix socket. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** What a run's queue has to work on. */
+export interface ServerKind {
+  readonly name: string;
+  readonly isMissing: boolean;
+  start(): Promise<TestServer>;
+}
+
+const hasRedis = canRun("redis-server", ["--version"]);
+
+export const SERVER_KINDS: readonly ServerKind[] = [
+  { name: "the embedded Valkey", isMissing: false, start: startEmbedded },
+  {
+    name: `a Redis${hasRedis ? "" : " (skipped: there is no redis-server on PATH)"}`,
+    isMissing: !hasRedis,
+    start: startRedis,
+  },
+];
+
+async function startEmbedded(): Promise<TestServer> {
+  const valkey = await startEmbeddedValkey();
+  return { address: valkey.socketPath, close: () => valkey.close() };
+}
+
+/** Starts a redis-server that keeps nothing and listens on a socket only. */
+export async function startRedis(...options: readonly string[]): Promise<TestServer> {
+  const directory = await mkdtemp(join(tmpdir(), "nightshift-redis-"));
+  const address = join(directory, "redis.sock");
+  const server = spawn(
+    "redis-server",
+    ["--port", "0", "--unixsocket", address, "--save", "", "--dir", directory, ...options],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  for await (const line of server.stdout as AsyncIterable<Buffer>) {
+    if (line.includes("eady to accept connections")) break;
+  }
+  return {
+    address,
+    close: async () => {
+      const exit = once(server, "exit");
+      server.kill("SIGKILL");
+      await exit;
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Resolves when the condition holds; a machine under load may take a while. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  await vi.waitUntil(condition, { timeout: 20_000, interval: 5 });
+}
+
+function canRun(command: string, options: readonly string[]): boolean {
+  try {
+    execFileSync(command, options, { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,175 @@
+import * as fc from "fast-check";
+import { describe, expect, test, vi } from "vitest";
+
+import { readLedger } from "../../../src/ledger/read.ts";
+import { entryOfOutcome, type UsageReport, UsageTally } from "../../../src/ledger/usage.ts";
+import type { Outcome } from "../../../src/outcome.ts";
+import {
+  aBody,
+  aCompleted,
+  aFailed,
+  anOutcome,
+  costOf,
+  openLedger,
+  RUN_ID,
+  runDirectory,
+} from "./run-directory.ts";
+
+// Properties that touch the disk take their time on a machine under load.
+vi.setConfig({ testTimeout: 20_000 });
+
+function reportOf(outcomes: readonly Outcome[], wallMs = 2_000): UsageReport {
+  const tally = new UsageTally(costOf);
+  for (const outcome of outcomes) tally.add(entryOfOutcome(outcome));
+  const count = (kind: string): number =>
+    outcomes.filter((outcome) => outcome.kind === kind).length;
+  const counts = { completed: count("completed"), failed: count("failed") };
+  return tally.report({ total: 10, ...counts, wallMs });
+}
+
+describe("the report", () => {
+  test("adds up what was used and what it took", () => {
+    const details = {
+      prompt_tokens: 100,
+      completion_tokens: 20,
+      total_tokens: 120,
+      prompt_tokens_details: { cached_tokens: 64 },
+      completion_tokens_details: { reasoning_tokens: 8 },
+    };
+    const report = reportOf([
+      aCompleted(0, { body: aBody({ usage: details }), attempts: 3, retries: { timeout: 2 } }),
+      aCompleted(1, { possiblyBilled: 1 }),
+      aFailed(2, { attempts: 6, retries: { timeout: 1, http_500: 5 } }),
+    ]);
+    expect(report).toMatchObject({
+      usage: {
+        prompt_tokens: 107,
+        completion_tokens: 23,
+        total_tokens: 130,
+        cached_tokens: 64,
+        reasoning_tokens: 8,
+      },
+      cost_usd: 0.000_13,
+      models: { "gpt-4o-mini": { items: 2, total_tokens: 130, cost_usd: 0.000_13 } },
+      items: { total: 10, completed: 2, failed: 1, pending: 7 },
+      attempts: 10,
+      retries: { http_500: 5, timeout: 3 },
+      possibly_billed: 1,
+      wall_seconds: 2,
+      items_per_second: 1.5,
+    });
+  });
+
+  test("counts answers that were cut at max_tokens", () => {
+    const cut = aCompleted(0, { body: aBody({ finishReason: "length" }) });
+    expect(reportOf([cut, aCompleted(1)]).items.truncated).toBe(1);
+  });
+
+  test("takes latency from completed items alone", () => {
+    const { latency_ms: latency } = reportOf([
+      aFailed(0, { ms: 90_000 }),
+      aCompleted(1, { ms: 1 }),
+    ]);
+    expect(latency).toEqual({ p50: 1, p95: 1, p99: 1 });
+  });
+
+  test("of nothing has no rate and no latency, and cost nothing", () => {
+    expect(reportOf([], 0)).toMatchObject({
+      cost_usd: 0,
+      latency_ms: { p50: null, p95: null, p99: null },
+      items_per_second: null,
+    });
+  });
+});
+
+describe("a price that nobody knows", () => {
+  test("makes the model's cost and the sum unknown, never a part of it", () => {
+    const report = reportOf([
+      aCompleted(0),
+      aCompleted(1, { body: aBody({ model: "mystery" }) }),
+      aCompleted(2),
+    ]);
+    expect([
+      report.cost_usd,
+      report.models["mystery"]?.cost_usd,
+      report.models["gpt-4o-mini"]?.cost_usd,
+    ]).toEqual([null, null, 0.000_02]);
+  });
+
+  test("is unknown and not 0 where the gateway named no usage either", () => {
+    const report = reportOf([aCompleted(0, { body: aBody({ model: "mystery", usage: null }) })]);
+    expect([report.cost_usd, report.models["mystery"]?.cost_usd]).toEqual([null, null]);
+  });
+
+  test("stays unknown in the live tally", () => {
+    const tally = new UsageTally(costOf);
+    tally.add(entryOfOutcome(aCompleted(0, { body: aBody({ model: "mystery" }) })));
+    tally.add(entryOfOutcome(aCompleted(1)));
+    expect([tally.cost, tally.tokens]).toEqual([null, 20]);
+  });
+});
+
+test("an answer without usage is counted as such, and the others still have their cost", () => {
+  const report = reportOf([aCompleted(0, { body: aBody({ usage: null }) }), aCompleted(1)]);
+  expect(report).toMatchObject({
+    cost_usd: 0.000_01,
+    items: { without_usage: 1 },
+    models: { "gpt-4o-mini": { items: 2, total_tokens: 10 } },
+  });
+});
+
+describe("rebuilt from its files, the tally", () => {
+  test("equals the live one where a fraction of a millisecond was rounded on the way", async () => {
+    await using directory = await runDirectory();
+    const live = await openLedger(directory);
+    await live.record(aCompleted(0, { ms: 20.55 }));
+    await live.close();
+    const looked = await readLedger(directory.path, RUN_ID, costOf);
+    const counts = { total: 1, completed: 1, failed: 0, wallMs: 9 };
+    expect(looked.usage.report(counts)).toEqual(live.usage.report(counts));
+  });
+
+  test("equals the live one of any run, retried items included", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anOutcome(), { maxLength: 25 }), async (outcomes) => {
+        await using directory = await runDirectory();
+        const live = await openLedger(directory);
+        for (const outcome of outcomes) await live.record(outcome);
+        await live.settle();
+        await live.close();
+        const rebuilt = await openLedger(directory);
+        await rebuilt.close();
+        const looked = await readLedger(directory.path, RUN_ID, costOf);
+
+        const [a, b, c] = [live, rebuilt, looked].map(({ items, usage }) => ({
+          ...usage.report({
+            total: 12,
+            completed: items.completed,
+            failed: items.failed,
+            wallMs: 9,
+          }),
+          live: [usage.tokens, usage.retries, usage.cost],
+        }));
+        expect(b).toEqual(a);
+        expect(c).toEqual(a);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test("equals the live one after a kill that tore nothing, without any settling", async () => {
+    const once = fc.uniqueArray(anOutcome(), { selector: ({ index }) => index });
+    await fc.assert(
+      fc.asyncProperty(once, async (outcomes) => {
+        await using directory = await runDirectory();
+        const live = await openLedger(directory);
+        await Promise.all(outcomes.map((outcome) => live.record(outcome)));
+        const looked = await readLedger(directory.path, RUN_ID, costOf);
+        const counts = { total: 12, completed: 0, failed: 0, wallMs: 9 };
+        expect(looked.usage.report(counts)).toEqual(live.usage.report(counts));
+        await live.close();
+      }),
+      { numRuns: 15 },
+    );
+  });
+});

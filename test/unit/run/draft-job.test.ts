@@ -1,0 +1,131 @@
+import { stringify } from "csv-stringify/sync";
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { loadJob } from "../../../src/job/load.ts";
+import { resolveJob } from "../../../src/job/resolve.ts";
+import type { JobFile } from "../../../src/job/schema.ts";
+import { draftJob } from "../../../src/run/draft-job.ts";
+import { readItems } from "../../../src/run/read-items.ts";
+import { aWorkspace } from "./jobs.ts";
+
+/** The draft's text for an input, and what it says once it is read as a job file. */
+async function drafted(
+  name: string,
+  content: string,
+  encoding: string | null = null,
+): Promise<{ text: string; job: JobFile; firstBody: string | undefined }> {
+  await using workspace = await aWorkspace();
+  const input = await workspace.write(name, content);
+  const text = await draftJob(input, name, encoding);
+  const { job, where } = await loadJob(await workspace.write("job.yaml", text));
+  const source = await readItems(resolveJob(job, {}, where));
+  let firstBody: string | undefined;
+  for await (const [first] of source.batches()) {
+    firstBody = first?.item.body;
+    break;
+  }
+  return { text, job: { ...job, input: job.input.slice(workspace.path.length + 1) }, firstBody };
+}
+
+describe("a drafted job file", () => {
+  it("names input, model, prompt and bounds", async () => {
+    const { job } = await drafted("reviews.csv", "review_id,stars,text\n7,5,Fine\n");
+    expect(job).toEqual({
+      name: "reviews",
+      input: "reviews.csv",
+      model: "gpt-4o-mini",
+      messages: [
+        { role: "system", content: "You are a professional AI assistant." },
+        { role: "user", content: "Summarize in one sentence: {{ text }}" },
+      ],
+      params: { temperature: 0, max_tokens: 200 },
+      id: "{{ review_id }}",
+    });
+  });
+
+  it("shows the columns with the first record's values, shortened", async () => {
+    const { text } = await drafted("in.csv", `id,text\n7,${"long ".repeat(50)}\n`);
+    expect(text).toContain('#   {{ id }}  "7"\n');
+    expect(text).toMatch(/# {3}\{\{ text \}\} {2}"long (long )+.{0,4}…\n/);
+  });
+
+  it.each([
+    ["评论", "编号,评论,时间\n1,好,今天\n"],
+    ["Content", "Content,stars\nGood,5\n"],
+    ["c", "a,b,c\n1,2,3\n"],
+  ])("asks about the column `%s`", async (column, content) => {
+    const { job } = await drafted("in.csv", content);
+    expect(job.messages?.[1]?.content).toContain(`{{ ${column} }}`);
+  });
+
+  it.each([
+    ["custom_id", "custom_id,sku,text\nx,1,Hello\n"],
+    ["id", "id,sku,text\nx,1,Hello\n"],
+  ])("leaves the id to the column `%s`", async (_column, content) => {
+    expect((await drafted("in.csv", content)).job.id).toBeUndefined();
+  });
+
+  it("leaves the id to the record's number where no column looks like one", async () => {
+    const { job, text } = await drafted("in.csv", "stars,text\n5,Hello\n");
+    expect(job.id).toBeUndefined();
+    expect(text).toMatch(/^# id: /m);
+  });
+
+  it("asks nothing of its own where the lines are requests", async () => {
+    const line = { messages: [{ role: "user", content: "Hi" }] };
+    const { job } = await drafted("in.jsonl", `${JSON.stringify(line)}\n`);
+    expect(job.messages).toBeUndefined();
+  });
+
+  it("asks nothing of its own where the lines are a batch", async () => {
+    const line = { custom_id: "a", url: "/v1/chat/completions", body: { messages: [] } };
+    const { job } = await drafted("in.jsonl", `${JSON.stringify(line)}\n`);
+    expect(job.messages).toBeUndefined();
+  });
+
+  it("takes a record whose `body` is empty for a record", async () => {
+    const { job } = await drafted("in.jsonl", '{"title":"Hello","body":null}\n');
+    expect(job.messages?.[1]?.content).toContain("{{ body }}");
+  });
+
+  it("names the encoding that the input was read in", async () => {
+    expect((await drafted("in.csv", "text\nHello\n", "gb18030")).job.encoding).toBe("gb18030");
+  });
+
+  it("is a job that runs, whatever the columns are called", async () => {
+    const name = fc.oneof(
+      fc.string({ minLength: 1, maxLength: 12 }),
+      fc.string({ unit: "binary", minLength: 1, maxLength: 6 }),
+      fc.constantFrom(
+        "text",
+        "a b",
+        "it's",
+        'say "x"',
+        "a: b",
+        "# no",
+        "nil",
+        "a\nb",
+        "{{ x }}",
+        "%}",
+      ),
+    );
+    // What a CSV reader changes or refuses is another test's matter.
+    const header = fc
+      .uniqueArray(name, { minLength: 1, maxLength: 5 })
+      .filter((names) =>
+        names.every((name) => name.trim() === name && /^[^\r\uFEFF\uD800-\uDFFF\0]+$/.test(name)),
+      )
+      .map((names) => [...names, "last"]);
+    await fc.assert(
+      fc.asyncProperty(header, async (names) => {
+        fc.pre(new Set(names).size === names.length);
+        const values = names.map((_, at) => `value ${at}`);
+        const { job, firstBody } = await drafted("in.csv", stringify([names, values]));
+        expect(firstBody).toMatch(/value \d/);
+        expect(job.input).toBe("in.csv");
+      }),
+      { numRuns: 25 },
+    );
+  });
+});

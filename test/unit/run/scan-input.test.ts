@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import { appendFile } from "node:fs/promises";
+
+import { describe, expect, it } from "vitest";
+
+import { hashOf } from "../../../src/input/duplicates.ts";
+import type { Item } from "../../../src/item.ts";
+import { type InputScan, lastModified, scanInput } from "../../../src/run/scan-input.ts";
+import { aJob, aWorkspace, errorOf } from "./jobs.ts";
+
+const NEVER = new AbortController().signal;
+
+async function scan(
+  name: string,
+  content: string,
+  changes: Parameters<typeof aJob>[0] = {},
+  onItem?: (item: Item) => void,
+): Promise<InputScan> {
+  await using workspace = await aWorkspace();
+  const input = await workspace.write(name, content);
+  return await scanInput(aJob({ input, ...changes }), NEVER, onItem);
+}
+
+/** A CSV of so many records, each with an id of its own. */
+function records(count: number, id: (at: number) => string = (at) => `row-${at}`): string {
+  return `id,text\n${Array.from({ length: count }, (_, at) => `${id(at)},Hello\n`).join("")}`;
+}
+
+describe("the scan of an input", () => {
+  it("tells what is in a CSV", async () => {
+    const content = records(3);
+    expect(await scan("in.csv", content)).toMatchObject({
+      records: 3,
+      items: 3,
+      bytes: content.length,
+      sha256: createHash("sha256").update(content).digest("hex"),
+      columns: ["id", "text"],
+      models: ["gpt-4o-mini"],
+    });
+  });
+
+  it("gathers the names of all JSONL records, in order of appearance", async () => {
+    const lines = '{"text":"a","x":1}\n{"text":"b","y":2,"x":3}\n{"text":"c","z":4}\n';
+    expect((await scan("in.jsonl", lines)).columns).toEqual(["text", "x", "y", "z"]);
+  });
+
+  it("gathers the models that are asked", async () => {
+    const line = (model: string): string => `{"model":"${model}","messages":[]}\n`;
+    const { models } = await scan("in.jsonl", line("a") + line("b") + line("a"));
+    expect(models).toEqual(["a", "b"]);
+  });
+
+  it("counts all records, and of the items the first n", async () => {
+    const seen: number[] = [];
+    const { records: all, items } = await scan("in.csv", records(1_000), { first: 5 }, (item) =>
+      seen.push(item.index),
+    );
+    expect([all, items, seen]).toEqual([1_000, 5, [0, 1, 2, 3, 4]]);
+  });
+
+  it("counts no more items than there are", async () => {
+    expect((await scan("in.csv", records(3), { first: 5 })).items).toBe(3);
+  });
+
+  it("gathers the models of the first n alone", async () => {
+    const line = (model: string): string => `{"model":"${model}","messages":[]}\n`;
+    expect((await scan("in.jsonl", line("a") + line("b"), { first: 1 })).models).toEqual(["a"]);
+  });
+
+  it("refuses an id that was used before, however far apart, and names both lines", async () => {
+    const content = records(60_000, (at) => (at === 59_000 ? "row-17" : `row-${at}`));
+    expect(await errorOf(scan("in.csv", content))).toMatch(
+      /^UsageError: .*in\.csv:59002: the id "row-17" was used on line 19 already/,
+    );
+  });
+
+  it("refuses an id that is used again behind the first n: the trial would go on to it", async () => {
+    const content = records(10, (at) => (at === 9 ? "row-1" : `row-${at}`));
+    expect(await errorOf(scan("in.csv", content, { first: 5 }))).toMatch(/in\.csv:11: the id/);
+  });
+
+  it("does not take different ids with one hash for the same", async () => {
+    const ids = ["q|a~aA", "gqjtn\uA234"];
+    expect(new Set(ids.map(hashOf)).size).toBe(1);
+    const lines = ids.map((id) => `${JSON.stringify({ id, text: "Hello" })}\n`).join("");
+    expect((await scan("in.jsonl", lines)).records).toBe(2);
+  });
+
+  it("refuses a real duplicate behind a pair with one hash", async () => {
+    const ids = ["q|a~aA", "gqjtn\uA234", "q|a~aA"];
+    const lines = ids.map((id) => `${JSON.stringify({ id, text: "Hello" })}\n`).join("");
+    expect(await errorOf(scan("in.jsonl", lines))).toMatch(
+      /in\.jsonl:3: the id "q\|a~aA" was used on line 1 already/,
+    );
+  });
+
+  it("refuses an unknown column", async () => {
+    expect(await errorOf(scan("in.csv", "id,txt\n1,Hello\n"))).toMatch(/unknown column `text`/);
+  });
+
+  it("refuses a JSONL line that is no JSON, with its number", async () => {
+    const lines = `${'{"text":"Hello"}\n'.repeat(700)}oops\n`;
+    expect(await errorOf(scan("in.jsonl", lines))).toMatch(/^UsageError: .*in\.jsonl:701\b/);
+  });
+});
+
+describe("the mark of a file's last change", () => {
+  it("stays while nothing is written, and changes when something is", async () => {
+    await using workspace = await aWorkspace();
+    const path = await workspace.write("in.csv", records(1));
+    const before = await lastModified(path);
+    expect(await lastModified(path)).toBe(before);
+    await appendFile(path, "more,Hello\n");
+    expect(await lastModified(path)).not.toBe(before);
+  });
+
+  it("is empty when the file is gone", async () => {
+    await using workspace = await aWorkspace();
+    expect(await lastModified(`${workspace.path}/gone.csv`)).toBe("");
+  });
+});
