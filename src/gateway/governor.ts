@@ -105,7 +105,7 @@ export class Governor {
         throw error;
       }
       // The world may have changed while this call waited for its turn.
-      if (this.#gate.opensAt === null && this.#breaker.admits(probe)) {
+      if (!signal.aborted && this.#gate.opensAt === null && this.#breaker.admits(probe)) {
         return this.#permit(tokens, probe);
       }
       this.#slots.free();

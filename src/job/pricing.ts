@@ -18,35 +18,42 @@ const MILLION = 1_000_000;
 export async function loadPriceList(pricing: Pricing | null): Promise<PriceList> {
   // Its data takes 50 ms to load, so only a run that asks for it pays for it.
   const { calcPrice } = await import("@pydantic/genai-prices");
-  const listed = new Map<string, boolean>();
-  const isListed = (model: string): boolean => {
-    let known = listed.get(model);
-    if (known === undefined) {
-      known = calcPrice({ input_tokens: 1, output_tokens: 1 }, model) !== null;
-      listed.set(model, known);
+  const listed = new Map<string, Price | "tiered" | null>();
+  const listPrice = (model: string): Price | "tiered" | null => {
+    let price = listed.get(model);
+    if (price === undefined) {
+      price = flatPrice(calcPrice({ input_tokens: 1, output_tokens: 1 }, model)?.model_price);
+      listed.set(model, price);
     }
-    return known;
+    return price;
   };
   return {
     cost: (model, usage) => {
-      const own = ownPrice(pricing, model);
-      if (own !== null) return ownCost(own, usage);
-      if (!isListed(model)) return null;
-      const result = calcPrice(
-        {
-          input_tokens: usage.prompt,
-          output_tokens: usage.completion,
-          cache_read_tokens: usage.cached,
-        },
-        model,
-      );
-      return result?.total_price ?? null;
+      const price = ownPrice(pricing, model) ?? listPrice(model);
+      if (price === null) return null;
+      if (price !== "tiered") return costAt(price, usage);
+      const { prompt, completion, cached } = usage;
+      const tokens = {
+        input_tokens: prompt,
+        output_tokens: completion,
+        cache_read_tokens: cached,
+      };
+      return calcPrice(tokens, model)?.total_price ?? null;
     },
     source: (model) => {
       if (ownPrice(pricing, model) !== null) return "job";
-      return isListed(model) ? "genai-prices" : null;
+      return listPrice(model) === null ? null : "genai-prices";
     },
   };
+}
+
+/** Most list prices are three numbers, and multiplying is a hundred times quicker than a look-up. */
+function flatPrice(prices: Readonly<Record<string, unknown>> | undefined): Price | "tiered" | null {
+  if (prices === undefined) return null;
+  const { input_mtok: input, output_mtok: output, cache_read_mtok: cached } = prices;
+  if (typeof input !== "number" || typeof output !== "number") return "tiered";
+  if (cached === undefined) return { input, output };
+  return typeof cached === "number" ? { input, output, cached_input: cached } : "tiered";
 }
 
 function ownPrice(pricing: Pricing | null, model: string): Price | null {
@@ -59,7 +66,7 @@ function isOnePrice(pricing: Pricing): pricing is Price {
   return typeof pricing["input"] === "number";
 }
 
-function ownCost(price: Price, usage: TokenUsage): number {
+function costAt(price: Price, usage: TokenUsage): number {
   const fresh = usage.prompt - usage.cached;
   const cachedPrice = price.cached_input ?? price.input;
   return (

@@ -50,7 +50,10 @@ export interface UsageReport {
   };
   readonly attempts: number;
   readonly retries: Readonly<Record<string, number>>;
+  /** Calls that brought no usable answer but may have been charged; not in `cost_usd`. */
   readonly possibly_billed: number;
+  /** What they cost if each was charged like an average item; null where that is unknown. */
+  readonly possibly_billed_cost_usd: number | null;
   readonly latency_ms: {
     readonly p50: number | null;
     readonly p95: number | null;
@@ -159,6 +162,7 @@ export class UsageTally {
       attempts: effort.attempts,
       retries: Object.fromEntries([...effort.retries].sort(([a], [b]) => a.localeCompare(b))),
       possibly_billed: effort.possiblyBilled,
+      possibly_billed_cost_usd: averageCost(models, effort.possiblyBilled),
       latency_ms: {
         p50: this.#latency.percentile(0.5),
         p95: this.#latency.percentile(0.95),
@@ -231,6 +235,14 @@ function addEffort(
 
 const NO_ANSWER: AnswerSummary = { model: "unknown", finishReason: null, usage: null };
 
+/** What so many calls cost if each costs like an average completed item. */
+function averageCost(models: readonly ModelTotals[], calls: number): number | null {
+  if (calls === 0) return 0;
+  const items = models.reduce((sum, model) => sum + model.items, 0);
+  const cost = sumCosts(models);
+  return cost === null || items === 0 ? null : roundUsd((cost / items) * calls);
+}
+
 /** One missing price makes the sum unknown: a part of it would look like all of it. */
 function sumCosts(models: Iterable<ModelTotals>): number | null {
   let sum = 0;
@@ -238,5 +250,9 @@ function sumCosts(models: Iterable<ModelTotals>): number | null {
     if (cost === null) return null;
     sum += cost;
   }
-  return Math.round(sum * 1e9) / 1e9;
+  return roundUsd(sum);
+}
+
+function roundUsd(usd: number): number {
+  return Math.round(usd * 1e9) / 1e9;
 }

@@ -32,6 +32,7 @@ export interface UsageView {
   readonly attempts: number;
   readonly retries: Readonly<Record<string, number>>;
   readonly possibly_billed: number;
+  readonly possibly_billed_cost_usd: number | null;
   readonly latency_ms: { readonly p50: number | null; readonly p95: number | null };
   readonly wall_seconds: number;
   readonly items_per_second: number | null;
@@ -152,9 +153,13 @@ function retriesRows(retries: Readonly<Record<string, number>>): Row[] {
   return [row("retries", `${formatCount(sum)}: ${list.join(", ")}`)];
 }
 
-function possiblyBilledText({ possibly_billed: count }: UsageView, paint: Paint): string {
+function possiblyBilledText(
+  { possibly_billed: count, possibly_billed_cost_usd: cost }: UsageView,
+  paint: Paint,
+): string {
   const calls = paint("yellow", plural(count, "call"));
-  return `${calls} brought no usable answer but may have been charged: not in the cost above`;
+  const about = cost === null ? "" : ` (about ${formatMoney(cost)})`;
+  return `${calls} brought no usable answer but may have been charged${about}: not in the cost above`;
 }
 
 function timeText({ wall_seconds: seconds, items_per_second: rate }: UsageView): string {

@@ -4,7 +4,7 @@ import type { Sandbox } from "../../src/sandbox/sandbox.ts";
 import type { Random } from "../../src/system/random.ts";
 import { answerTo, reviewsCsv, reviewsJob } from "../e2e/support/reviews.ts";
 import { RunDirectory } from "../e2e/support/run-directory.ts";
-import { type Drill, exactly, type Finding, told } from "./support/finding.ts";
+import { atLeast, type Drill, exactly, type Finding, told } from "./support/finding.ts";
 import { checkOutcomes } from "./support/outcomes.ts";
 import type { Site } from "./support/site.ts";
 
@@ -12,7 +12,7 @@ type Call = ReturnType<Sandbox["ledger"]>[number];
 type Rule = Parameters<Sandbox["script"]>[0][number];
 
 const RATE = 0.01;
-const TIMEOUT = "1500ms";
+const TIMEOUT = "1s";
 
 /** What goes away when the call is made again, and leaves no doubt whether it was billed. */
 const REFUSALS = [
@@ -36,7 +36,7 @@ const HOPELESS_ITEMS = 20;
 
 /** Everything that can go wrong with a call and be mended by another, all together. */
 export const faults: Drill = async (site, { random, seed, short }) => {
-  const items = short ? 1_000 : 10_000;
+  const items = short ? 400 : 10_000;
   const hopeless = chooseHopeless(items, random);
   await site.write(
     "reviews.csv",
@@ -104,10 +104,11 @@ async function compare(
   const met = new Set(calls.map(({ fault }) => fault));
   const wantedFaults = [...REFUSALS, ...lost, "script"];
   return [
-    exactly(
+    // A few hundred items do not meet every kind.
+    atLeast(
       "kinds of faults met",
-      wantedFaults.filter((n) => met.has(n)).length,
-      wantedFaults.length,
+      wantedFaults.filter((name) => met.has(name)).length,
+      Math.min(wantedFaults.length, Math.floor(items / 20)),
     ),
     ...(await checkOutcomes(site, run, items, (index) => hopeless.get(index) ?? "")),
     exactly(

@@ -37,6 +37,7 @@ if (!isMainThread) await fuzzAll(workerData as FuzzOrder);
 async function fuzzAll({ name, cases, seed, directory }: FuzzOrder): Promise<void> {
   let accepted = 0;
   let refused = 0;
+  parentPort?.postMessage("ready");
   const details = await fc.check(
     fc.asyncProperty(FILES[name], async (file) => {
       if (await readsAsItShould(file, directory)) accepted += 1;

@@ -30,12 +30,14 @@ async function fuzzOne(site: Site, order: FuzzOrder): Promise<Finding[]> {
   let slowestMs = 0;
   let heardAt = performance.now();
   const reported = new Promise<FuzzReport>((resolve, reject) => {
-    thread.on("message", (message: FuzzReport | "case") => {
-      if (message !== "case") return resolve(message);
+    thread.on("message", (message: FuzzReport | "ready" | "case") => {
+      if (typeof message === "object") return resolve(message);
       const now = performance.now();
-      slowestMs = Math.max(slowestMs, now - heardAt);
+      if (message === "case") {
+        slowestMs = Math.max(slowestMs, now - heardAt);
+        cases += 1;
+      }
       heardAt = now;
-      cases += 1;
     });
     thread.on("error", reject);
   });

@@ -202,7 +202,7 @@ it("shows and exports a run in the middle of it", async () => {
   await using world = await openWorld();
   world.gateway.script([
     { delayMs: 1, times: 20 },
-    { delayMs: 4_000, times: ITEMS },
+    { delayMs: 60_000, times: ITEMS },
   ]);
   const running = world.start(["run", "reviews.yaml", "--out", "run", "--concurrency", "4"]);
   const run = new RunDirectory(world.path("run"));

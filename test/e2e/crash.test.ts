@@ -32,8 +32,11 @@ describeOnEachQueue((queue) => {
     const moments = upTo(KILLS).map(() => Math.floor(random() * ITEMS * 0.9));
 
     for (const moment of moments.sort((a, b) => a - b)) {
+      const before = await completedSoFar(world);
       const running = world.start(COMMAND);
-      await until(`${moment} items are done`, async () => (await completedSoFar(world)) > moment);
+      await until(`${moment} items are done, some of them now`, async () => {
+        return (await completedSoFar(world)) > Math.max(moment, before);
+      });
       running.kill("SIGKILL");
       expect((await running.exit).signal).toBe("SIGKILL");
     }

@@ -55,6 +55,8 @@ describe("the report", () => {
       attempts: 10,
       retries: { http_500: 5, timeout: 3 },
       possibly_billed: 1,
+      // Like an average item: half of what two of them cost.
+      possibly_billed_cost_usd: 0.000_065,
       wall_seconds: 2,
       items_per_second: 1.5,
     });

@@ -94,8 +94,8 @@ describe("the end of a run", () => {
   });
 
   it("explains calls that may have been billed", () => {
-    expect(summaryOf({ possibly_billed: 3 })).toContain(
-      "3 calls brought no usable answer but may have been charged: not in the cost above",
+    expect(summaryOf({ possibly_billed: 3, possibly_billed_cost_usd: 0.0042 })).toContain(
+      "3 calls brought no usable answer but may have been charged (about $0.0042): not in the cost above",
     );
   });
 

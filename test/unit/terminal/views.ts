@@ -60,6 +60,7 @@ export function aUsage(changes: Partial<Usage> = {}): Usage {
     attempts: 1_000,
     retries: {},
     possibly_billed: 0,
+    possibly_billed_cost_usd: 0,
     latency_ms: { p50: 850, p95: 2_300 },
     wall_seconds: 302,
     items_per_second: 3.31,
