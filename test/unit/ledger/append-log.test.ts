@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { appendFile, open, readFile, unlink, writeFile } from "node:fs/promises";
+import { writeSync } from "node:fs";
+import { open, readFile, unlink, writeFile } from "node:fs/promises";
 
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -116,16 +117,11 @@ describe("appending", () => {
 describe("a disk that fails", () => {
   test("a full disk keeps the lines that are whole, cuts off the torn one and stops the run", async () => {
     await using directory = await runDirectory();
-    const log = await AppendLog.open(directory.file(FILE), 0);
-    const handles = await fileHandles();
     // Room for one line and a half.
-    const writeSixBytes = async (buffer: Buffer): Promise<object> => {
-      await appendFile(directory.file(FILE), buffer.subarray(0, 6));
-      return { bytesWritten: 6, buffer };
-    };
-    vi.spyOn(handles, "write")
-      .mockImplementationOnce(writeSixBytes as typeof handles.write)
-      .mockRejectedValueOnce(diskError("ENOSPC"));
+    const log = await AppendLog.open(directory.file(FILE), 0, (fd, bytes, from) => {
+      if (from > 0) throw diskError("ENOSPC");
+      return writeSync(fd, bytes, 0, 6);
+    });
     const ended = await outcomes(["one", "two", "three"].map((line) => log.append(line)));
     await log.close();
     const stop = `disk: no room left for ${directory.file(FILE)} (ENOSPC)`;
