@@ -58,14 +58,6 @@ describe("a finished run", () => {
     expect(stderr).toContain('model (was "gpt-4o-mini", now "gpt-4o")');
   });
 
-  it("refuses other params", async () => {
-    expect(await refused([...command, "--param", "temperature=1"])).toMatch(/changed.*params/);
-  });
-
-  it("refuses other names for the items", async () => {
-    expect(await refused([...command, "--id-column", "text"])).toMatch(/changed.*id \(was/);
-  });
-
   it("refuses an input whose bytes have changed", async () => {
     await world.write("reviews.csv", reviewsCsv(ITEMS).replace("number 7", "number seven"));
     try {

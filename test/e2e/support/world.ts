@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { afterAll } from "vitest";
+
 import { type Sandbox, type SandboxOptions, startSandbox } from "../../../src/sandbox/sandbox.ts";
 import { type Exit, Running } from "./process.ts";
 import { type QueueKind, startQueue } from "./queues.ts";
@@ -13,6 +15,12 @@ const CLI = fileURLToPath(new URL("../../../dist/cli.js", import.meta.url));
 
 /** Variables for the command; undefined takes one away. */
 type Variables = Readonly<Record<string, string | undefined>>;
+
+const open = new Set<World>();
+// A test that ran out of time never closes its own.
+afterAll(async () => {
+  for (const world of open) await world[Symbol.asyncDispose]();
+});
 
 /** A user's directory, a gateway, perhaps a Redis, and the built command line between them. */
 export class World {
@@ -30,7 +38,9 @@ export class World {
   static async open(gateway: SandboxOptions = {}, queue: QueueKind = "embedded"): Promise<World> {
     const directory = await mkdtemp(join(tmpdir(), "nightshift-e2e-"));
     await mkdir(join(directory, "tmp"));
-    return new World(directory, await startSandbox(gateway), await startQueue(queue));
+    const world = new World(directory, await startSandbox(gateway), await startQueue(queue));
+    open.add(world);
+    return world;
   }
 
   path(name: string): string {
@@ -78,6 +88,7 @@ export class World {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    open.delete(this);
     for (const running of this.#started) await running[Symbol.asyncDispose]();
     await this.gateway.close();
     await this.redis?.[Symbol.asyncDispose]();

@@ -234,6 +234,18 @@ describe("the governor", () => {
     await governor.close();
   });
 
+  it("makes no call whose slot came free in the moment in which the run ended", async () => {
+    const { governor, enter } = aGovernor({ concurrency: 1 });
+    const holder = await governor.enter(1, NEVER);
+    const stop = new AbortController();
+    const got = enter(1, stop.signal);
+    await settle();
+    holder.free();
+    stop.abort(new Error("the run ends"));
+    await settle();
+    expect([got.length, governor.inFlight]).toEqual([0, 0]);
+  });
+
   it("gives tokens back that a call did not use", async () => {
     const { governor, enter } = aGovernor({ tpm: 11 });
     const permit = await governor.enter(11, NEVER);
