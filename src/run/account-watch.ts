@@ -29,7 +29,7 @@ export function accountStop(trouble: Trouble, message: string): RunStopped {
 /** What the watch makes of the verdicts so far. */
 export interface Finding {
   /** `ask`: stop if the list of models is refused too, which one bad channel would not do. */
-  readonly then: "stop" | "ask";
+  readonly action: "stop" | "ask";
   readonly reason: RunStopped;
 }
 
@@ -70,8 +70,8 @@ export class AccountWatch {
     if (this.#troubles < TROUBLES_IN_A_ROW) return null;
     const reason = accountStop(trouble, message);
     if (trouble !== "key" || this.#troubles >= KEY_TROUBLES_IN_A_ROW)
-      return { then: "stop", reason };
-    return this.#troubles === TROUBLES_IN_A_ROW ? { then: "ask", reason } : null;
+      return { action: "stop", reason };
+    return this.#troubles === TROUBLES_IN_A_ROW ? { action: "ask", reason } : null;
   }
 
   /** When each of the first items fails for good in the same way, so would all others. */
@@ -90,6 +90,6 @@ export class AccountWatch {
       "Correct the job (model, messages, params) and start afresh with --new, " +
         "or run the same command again to go on all the same.",
     );
-    return { then: "stop", reason };
+    return { action: "stop", reason };
   }
 }

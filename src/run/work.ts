@@ -1,4 +1,4 @@
-import { messageOf, RunStopped, UsageError } from "../errors.ts";
+import { RunStopped, UsageError } from "../errors.ts";
 import type { Answering } from "../gateway/answer-item.ts";
 import { createGatewayClient, type GatewayClient } from "../gateway/client.ts";
 import { Governor } from "../gateway/governor.ts";
@@ -11,6 +11,7 @@ import type { Log } from "../system/log.ts";
 import { VERSION } from "../system/version.ts";
 import { estimateTokens } from "../tokens.ts";
 import { AccountWatch } from "./account-watch.ts";
+import { asRunStopped } from "./as-run-stopped.ts";
 import { GatewayHealth } from "./gateway-health.ts";
 import { preflight } from "./preflight.ts";
 import { startProgress } from "./progress.ts";
@@ -37,8 +38,8 @@ export async function work(parts: WorkParts): Promise<RunStopped | null> {
   const stopping = new AbortController();
   const stop = (reason: RunStopped): void => stopping.abort(reason);
   const onSignal = (): void => {
-    const { reason } = order.killSignal.aborted ? order.killSignal : order.signal;
-    stop(asRunStopped(reason));
+    const signal = order.killSignal.aborted ? order.killSignal : order.signal;
+    stop(asRunStopped(signal.reason));
   };
   for (const signal of [order.signal, order.killSignal]) {
     signal.addEventListener("abort", onSignal, { once: true });
@@ -71,8 +72,8 @@ export async function work(parts: WorkParts): Promise<RunStopped | null> {
       health.note(verdict);
       if (verdict.class !== "completed") logVerdict(log, item, verdict);
       const finding = watch.note(verdict);
-      if (finding?.then === "stop") stop(finding.reason);
-      if (finding?.then === "ask") void stopIfRefused(client, clock, finding.reason, stop);
+      if (finding?.action === "stop") stop(finding.reason);
+      if (finding?.action === "ask") void stopIfRefused(client, clock, finding.reason, stop);
     },
     answersSeen: () => health.answersSeen,
     stopping: stopping.signal,
@@ -179,19 +180,4 @@ function logVerdict(log: Log, item: Item, verdict: Exclude<Verdict, { class: "co
     },
     failure.message,
   );
-}
-
-function asRunStopped(reason: unknown): RunStopped {
-  if (reason instanceof RunStopped) return reason;
-  if (reason instanceof UsageError) {
-    return new RunStopped("input", reason.message, "Correct it, then run the same command again.");
-  }
-  return reason instanceof Error && reason.name === "AbortError"
-    ? new RunStopped("interrupted", "stopped by the caller", "Run the same command again.")
-    : new RunStopped(
-        "internal",
-        `an unexpected error: ${messageOf(reason)}`,
-        "Run the same command again: it goes on where it stopped. Please report the stack in run.log.",
-        reason,
-      );
 }

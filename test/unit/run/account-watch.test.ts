@@ -34,7 +34,7 @@ function badItem(code = "invalid_prompt"): Verdict {
 /** How many of these verdicts it takes to stop the run; null where they do not. */
 function stopsAfter(...verdicts: Verdict[]): number | null {
   const watch = new AccountWatch(false);
-  const at = verdicts.findIndex((verdict) => watch.note(verdict)?.then === "stop");
+  const at = verdicts.findIndex((verdict) => watch.note(verdict)?.action === "stop");
   return at === -1 ? null : at + 1;
 }
 
@@ -53,7 +53,7 @@ describe("the watch over the account", () => {
 
   it("asks for the list of models first when a key is refused, as one bad channel would", () => {
     const watch = new AccountWatch(false);
-    const found = times(20, refusal("key")).map((verdict) => watch.note(verdict)?.then ?? "-");
+    const found = times(20, refusal("key")).map((verdict) => watch.note(verdict)?.action ?? "-");
     expect(found.join(" ")).toBe(`- - - - ask ${"- ".repeat(14)}stop`);
   });
 
