@@ -38,7 +38,6 @@ const manifestSchema = z.object({
 
 /** `run.json`: what a run is and where it stands. */
 export type Manifest = z.infer<typeof manifestSchema>;
-export type RunState = Manifest["state"];
 
 /**
  * Reads `run.json`; null when the directory holds no run.

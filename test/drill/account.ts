@@ -22,6 +22,12 @@ interface Case {
 }
 
 const GATEWAY: SandboxOptions = { latency: { ttftMs: 20, jitter: 0.5 } };
+const CONCURRENCY = 64;
+/**
+ * Answers to calls that were sent in good times still come in between refusals, and five refusals
+ * in a row stop the run. When they do, as many calls may be in flight as are allowed at once.
+ */
+const BETWEEN_ANSWERS = 20;
 /** So much work is done when an account fails in the middle. */
 const PAID_ITEMS = 500;
 /** What the sandbox takes for a review's 22 tokens of prompt and 14 of answer. */
@@ -38,20 +44,20 @@ const CASES: readonly Case[] = [
   {
     name: "balance empty",
     broken: { ...GATEWAY, balanceUsd: PAID_ITEMS * PRICE_USD },
-    callsFor: ["calls after it went empty", 40],
+    callsFor: ["calls after it went empty", CONCURRENCY + BETWEEN_ANSWERS],
     counts: refused,
   },
   {
     name: "unknown model",
     broken: { ...GATEWAY, models: ["gpt-4o"] },
-    callsFor: ["calls", 64],
+    callsFor: ["calls", CONCURRENCY],
     counts: (calls) => calls.length,
   },
   {
     name: "model withdrawn midway",
     broken: GATEWAY,
     midway: { after: PAID_ITEMS, fault: "model503" },
-    callsFor: ["calls after it was gone", 64],
+    callsFor: ["calls after it was gone", CONCURRENCY + BETWEEN_ANSWERS],
     counts: refused,
   },
 ];
@@ -69,7 +75,7 @@ export const account: Drill = async (site, { short }) => {
 
 async function fail(site: Site, each: Case, items: number, out: string): Promise<Finding[]> {
   await site.write(`${out}.yaml`, reviewsJob(`out: ${out}`));
-  const command = ["run", `${out}.yaml`];
+  const command = ["run", `${out}.yaml`, "--concurrency", String(CONCURRENCY)];
   const broken = await site.serve(each.broken);
   const stopped = await runUntilStop(site, broken, each, command);
   const before = broken.ledger();
