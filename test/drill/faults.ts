@@ -11,7 +11,6 @@ import type { Site } from "./support/site.ts";
 type Call = ReturnType<Sandbox["ledger"]>[number];
 type Rule = Parameters<Sandbox["script"]>[0][number];
 
-const RATE = 0.01;
 const TIMEOUT = "1s";
 
 /** What goes away when the call is made again, and leaves no doubt whether it was billed. */
@@ -36,7 +35,8 @@ const HOPELESS_ITEMS = 20;
 
 /** Everything that can go wrong with a call and be mended by another, all together. */
 export const faults: Drill = async (site, { random, seed, short }) => {
-  const items = short ? 300 : 10_000;
+  // Pauses double with each attempt: fewer faults end sooner.
+  const [items, rate] = short ? [200, 0.005] : [10_000, 0.01];
   const hopeless = chooseHopeless(items, random);
   await site.write(
     "reviews.csv",
@@ -44,14 +44,16 @@ export const faults: Drill = async (site, { random, seed, short }) => {
   );
   // Both at once: most of the time they wait for the time of another attempt.
   const [whole, streamed] = await Promise.all([
-    sitThrough(site, { items, seed, hopeless, stream: false }),
-    sitThrough(site, { items, seed, hopeless, stream: true }),
+    sitThrough(site, { items, rate, seed, hopeless, stream: false }),
+    sitThrough(site, { items, rate, seed, hopeless, stream: true }),
   ]);
   return [...whole, ...streamed];
 };
 
 interface Setting {
   readonly items: number;
+  /** Share of all calls that each fault takes. */
+  readonly rate: number;
   readonly seed: number;
   /** The mark in the prompt, by index. */
   readonly hopeless: ReadonlyMap<number, string>;
@@ -59,16 +61,16 @@ interface Setting {
 }
 
 async function sitThrough(site: Site, setting: Setting): Promise<Finding[]> {
-  const { items, seed, stream } = setting;
+  const { items, rate, seed, stream } = setting;
   const out = stream ? "streamed" : "whole";
   await site.write(`${out}.yaml`, reviewsJob(`out: ${out}`, "retry: { attempts: 12 }"));
   const names = [...REFUSALS, ...LOST_ANSWERS, ...(stream ? LOST_STREAMS : [])];
   const gateway = await site.serve({
     seed,
-    chaos: Object.fromEntries(names.map((name) => [name, RATE])),
+    chaos: Object.fromEntries(names.map((name) => [name, rate])),
     latency: { ttftMs: 5, jitter: 0.5 },
   });
-  gateway.script(throttles(items));
+  gateway.script(throttles(items, rate));
   const command = ["run", `${out}.yaml`, "--timeout", TIMEOUT];
   const { code, stderr } = await site.nightshift(stream ? [...command, "--stream"] : command, {
     NIGHTSHIFT_BASE_URL: gateway.url,
@@ -155,8 +157,8 @@ function chooseHopeless(items: number, random: Random): Map<number, string> {
   return chosen;
 }
 
-/** Throttles one first call in a hundred of each kind, as a gateway that tells how long to wait. */
-function throttles(items: number): Rule[] {
+/** Throttles some first calls in each way, as a gateway that tells how long to wait. */
+function throttles(items: number, rate: number): Rule[] {
   const context: ErrorContext = {
     requestId: "drill",
     model: "gpt-4o-mini",
@@ -169,8 +171,8 @@ function throttles(items: number): Rule[] {
   return THROTTLES.flatMap((name, kind) => {
     const { status, body } = errorAnswer(name, "newapi", context);
     const headers = { "retry-after-ms": String(THROTTLE_MS) };
-    return Array.from({ length: items * RATE }, (_, n) => ({
-      match: answerTo(n / RATE + kind).replace("echo: ", ""),
+    return Array.from({ length: items * rate }, (_, n) => ({
+      match: answerTo(Math.round(n / rate) + kind).replace("echo: ", ""),
       status,
       body,
       headers,

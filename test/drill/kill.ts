@@ -15,7 +15,8 @@ const CONCURRENCY = 64;
 const IN_HAND = 4 * CONCURRENCY + CONCURRENCY;
 const HEALED_WITHIN_MS = 10_000;
 const SHARE_OF_KILLS_AT_START = 0.15;
-const KILLS_AT_THE_END = 3;
+/** Kills that come while the output is written, or too late. */
+const KILLS_AT_THE_END = 2;
 
 /** Kills the process again and again while it runs on its own queue. */
 export const killEmbedded: Drill = async (site, { random, short }) =>
@@ -167,7 +168,6 @@ class Killing {
     for (const text of this.#unexpected) console.error(text);
     return [
       told("items", this.#items),
-      // The last few may come too late.
       atLeast("kills of the process", this.#kills, kills - KILLS_AT_THE_END),
       told("kills of Redis", this.#redisKills),
       exactly("ended before its kill", this.#unexpected.length, 0),
