@@ -6,6 +6,8 @@ import { Permits } from "./permits.ts";
 import { Slots } from "./slots.ts";
 import type { Verdict } from "./verdict.ts";
 
+const SHRINK_EVERY_MS = 1_000;
+
 export interface GovernorOptions {
   /** Calls in flight at most. */
   readonly concurrency: number;
@@ -42,6 +44,9 @@ export class Governor {
   readonly #breaker: Breaker;
   readonly #requests: Permits | null;
   readonly #tokens: Permits | null;
+  #awaySince: number | null = null;
+  #lastMessage = "";
+  #lastShrinkAt = -Infinity;
 
   constructor(options: GovernorOptions) {
     this.#options = options;
@@ -61,8 +66,17 @@ export class Governor {
     return this.#slots.taken;
   }
 
-  get outageMs(): number | null {
-    return this.#breaker.outageMs;
+  /**
+   * Milliseconds for which the gateway has only failed or refused for load; null when the last
+   * call brought anything else.
+   */
+  get awayMs(): number | null {
+    return this.#awaySince === null ? null : this.#options.clock.monotonic() - this.#awaySince;
+  }
+
+  /** What the last failure said. */
+  get lastMessage(): string {
+    return this.#lastMessage;
   }
 
   get holdup(): Holdup {
@@ -115,11 +129,6 @@ export class Governor {
     }
   }
 
-  /** `GET /v1/models` or the like was answered: the gateway is there. */
-  answered(): void {
-    this.#breaker.answered();
-  }
-
   async close(): Promise<void> {
     await Promise.all([this.#requests?.close(), this.#tokens?.close()]);
   }
@@ -141,6 +150,10 @@ export class Governor {
       this.#breaker.gaveUp(probe);
       return;
     }
+    if (verdict.class === "throttled" || (verdict.class === "retry" && verdict.outage)) {
+      this.#awaySince ??= this.#options.clock.monotonic();
+      this.#lastMessage = verdict.failure.message;
+    } else this.#awaySince = null;
     if (verdict.class === "retry" && verdict.outage) {
       this.#breaker.failed(verdict.failure.message, probe);
       return;
@@ -149,13 +162,21 @@ export class Governor {
     if (isServerError(verdict)) this.#breaker.gaveUp(probe);
     else this.#breaker.answered();
     if (verdict.class === "throttled") {
-      if (this.#gate.close(sentAt, verdict.waitMs)) this.#slots.shrink();
+      if (this.#gate.close(sentAt, verdict.waitMs)) this.#shrink();
       return;
     }
     if (verdict.class === "completed") {
       this.#gate.answered();
       this.#slots.grow();
     }
+  }
+
+  /** A gateway that tells waits of milliseconds would otherwise halve the calls with each of them. */
+  #shrink(): void {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#lastShrinkAt < SHRINK_EVERY_MS) return;
+    this.#lastShrinkAt = now;
+    this.#slots.shrink();
   }
 }
 

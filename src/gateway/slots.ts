@@ -57,11 +57,11 @@ export class Slots {
     this.#successes = 0;
   }
 
-  /** The gateway answered: one more at once after every twenty such answers. */
+  /** The gateway answered: one more at once after a round of such answers, or twenty. */
   grow(): void {
     if (this.#limit >= this.#most) return;
     this.#successes += 1;
-    if (this.#successes < ANSWERS_PER_STEP) return;
+    if (this.#successes < Math.min(this.#limit, ANSWERS_PER_STEP)) return;
     this.#successes = 0;
     this.#limit += 1;
     this.#admit();

@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { UsageError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
-import { FILES } from "./files.ts";
+import { diskStop, FILES } from "./files.ts";
 
 /** Who holds a run directory. The start time tells a process from a later one with the same pid. */
 export interface LockHolder {
@@ -37,7 +37,9 @@ export async function lockDirectory(directory: string, clock: Clock): Promise<Di
   const own = JSON.stringify({ ...thisProcess(), id });
   const draft = `${path}.${id}`;
   try {
-    await writeFile(draft, own);
+    await writeFile(draft, own).catch((error: unknown) => {
+      throw diskStop(draft, error);
+    });
     for (;;) {
       // A link either makes the whole lock or fails: nobody ever reads half of one.
       if (await linked(draft, path)) break;

@@ -19,14 +19,16 @@ export interface Wanted {
   done(index: number): void;
 }
 
-/** The items without an outcome: as many as there are left, without a list of them. */
-export function pendingAmong(items: ItemTable, total: number): Wanted {
+/** Those of the first `bound` items that have no outcome, without a list of them. */
+export function pendingAmong(items: ItemTable, bound: number): Wanted {
+  let size = 0;
+  for (let index = 0; index < bound; index += 1) if (items.state(index) === "pending") size += 1;
   return {
     get size() {
-      return total - items.completed - items.failed;
+      return size;
     },
-    has: (index) => index < total && items.state(index) === "pending",
-    done: () => {},
+    has: (index) => index < bound && items.state(index) === "pending",
+    done: () => (size -= 1),
   };
 }
 

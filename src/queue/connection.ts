@@ -6,6 +6,8 @@ import { messageOf, UsageError } from "../errors.ts";
 export type Connection = Redis;
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Longer than any blocking read of the queue, which lasts 10 s at most. */
+const SILENCE_MS = 30_000;
 const LONGEST_RECONNECT_PAUSE_MS = 5_000;
 
 /**
@@ -13,10 +15,13 @@ const LONGEST_RECONNECT_PAUSE_MS = 5_000;
  *
  * @param address `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS,
  *   `unix:///path/to.sock` or the socket's absolute path.
+ * @param signal gives up when it aborts, with its reason.
  * @throws UsageError when the address is no such thing or nobody answers there.
  */
-export async function connect(address: string): Promise<Connection> {
+export async function connect(address: string, signal?: AbortSignal): Promise<Connection> {
   const redis = open(address);
+  const giveUp = (): void => redis.disconnect();
+  signal?.addEventListener("abort", giveUp, { once: true });
   // Without a listener every lost connection would end the process; who needs to know asks `status`.
   redis.on("error", () => {});
   let lastError: unknown;
@@ -26,12 +31,15 @@ export async function connect(address: string): Promise<Connection> {
     return redis;
   } catch (error) {
     redis.disconnect();
+    signal?.throwIfAborted();
     throw new UsageError(
       `Redis at ${redactAddress(address)} does not answer: ${messageOf(lastError ?? error)}. ` +
         "Start it, correct --redis (or NIGHTSHIFT_REDIS_URL), or leave it out: " +
         "then Nightshift brings its own.",
       { cause: error },
     );
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
   }
 }
 
@@ -45,6 +53,8 @@ function open(address: string): Redis {
   const options = {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    // A Redis that takes commands and never answers is as good as gone.
+    socketTimeout: SILENCE_MS,
     // BullMQ's blocking commands wait through reconnects.
     maxRetriesPerRequest: null,
     retryStrategy: (times: number) =>

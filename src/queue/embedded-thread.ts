@@ -50,7 +50,8 @@ host["listen"] = (fd: number, port: number) => {
   // It makes its server here and now: handing it one that listens elsewhere redirects it.
   net.createServer = (onConnection) => {
     const socketServer = createServer(onConnection as (socket: net.Socket) => void);
-    socketServer.once("listening", () => parentPort?.postMessage("ready"));
+    socketServer.once("listening", () => parentPort?.postMessage({ error: null }));
+    socketServer.once("error", (error) => parentPort?.postMessage({ error: error.message }));
     const listen = socketServer.listen.bind(socketServer);
     socketServer.listen = () => listen(socketPath);
     return socketServer;

@@ -3,6 +3,10 @@ import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 
+import { UsageError } from "../errors.ts";
+
+const RESTART_PAUSE_MS = 1_000;
+
 /** A Valkey of this process's own, for machines without a Redis. */
 export interface EmbeddedValkey {
   /** The Unix socket it listens on: only this user can reach it. */
@@ -22,33 +26,43 @@ export async function startEmbeddedValkey(): Promise<EmbeddedValkey> {
   const directory = await mkdtemp(join(tmpdir(), "nightshift-"));
   const socketPath = join(directory, "valkey.sock");
   let closed = false;
-  let thread: Worker;
+  let thread: Worker | undefined;
 
   const start = async (): Promise<void> => {
     await rm(socketPath, { force: true });
     if (closed) return;
-    thread = new Worker(new URL(`./embedded-thread${extname(import.meta.url)}`, import.meta.url), {
-      name: "valkey",
-      workerData: { socketPath },
-      execArgv: ["--disable-warning=ExperimentalWarning"],
-    });
+    const worker = new Worker(
+      new URL(`./embedded-thread${extname(import.meta.url)}`, import.meta.url),
+      {
+        name: "valkey",
+        workerData: { socketPath },
+        execArgv: ["--disable-warning=ExperimentalWarning"],
+      },
+    );
+    thread = worker;
     await new Promise<void>((resolve, reject) => {
-      thread.once("message", () => resolve());
-      thread.once("error", reject);
-      thread.once("exit", (code) => reject(new Error(`the embedded Valkey exited with ${code}`)));
+      worker.once("message", ({ error }: { error: string | null }) => {
+        if (error === null) resolve();
+        else reject(cannotListen(socketPath, error));
+      });
+      worker.once("error", reject);
+      worker.once("exit", (code) => reject(new Error(`the embedded Valkey exited with ${code}`)));
     });
     // Keeps the thread from holding the process open, and its late errors from ending it.
-    thread.unref();
-    thread.on("error", () => {});
-    thread.once("exit", () => {
-      if (!closed) start().catch(() => {});
-    });
+    worker.unref();
+    worker.on("error", () => {});
+    worker.once("exit", startAgain);
+  };
+  const startAgain = (): void => {
+    if (closed) return;
+    start().catch(() => setTimeout(startAgain, RESTART_PAUSE_MS).unref());
   };
 
   try {
     await start();
   } catch (error) {
     closed = true;
+    await thread?.terminate();
     await rm(directory, { recursive: true, force: true });
     throw error;
   }
@@ -56,8 +70,15 @@ export async function startEmbeddedValkey(): Promise<EmbeddedValkey> {
     socketPath,
     close: async () => {
       closed = true;
-      await thread.terminate();
+      await thread?.terminate();
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+function cannotListen(socketPath: string, error: string): UsageError {
+  return new UsageError(
+    `the built-in Valkey cannot listen at ${socketPath}: ${error}. ` +
+      "Set TMPDIR to a short path that you may write to, or name a Redis with --redis.",
+  );
 }

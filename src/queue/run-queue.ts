@@ -83,8 +83,8 @@ export interface Consumer {
   start(): void;
   /** Takes no more items and resolves when those in hand have been handed back by `handle`. */
   close(): Promise<void>;
-  /** Lets go of Redis at once: for one that does not answer. */
-  abandon(): Promise<void>;
+  /** Lets go of Redis: for one that does not answer. Nothing tells when that has happened. */
+  abandon(): void;
 }
 
 /**
@@ -126,7 +126,10 @@ export function consumeRunQueue(
       worker.run().catch(onError);
     },
     close: () => (closing ??= worker.close()),
-    abandon: () => worker.close(true),
+    abandon: () => {
+      // Where a proper close is under way, this is its promise, which may never settle.
+      worker.close(true).catch(onError);
+    },
   };
 }
 

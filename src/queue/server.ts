@@ -9,12 +9,16 @@ export interface QueueServer {
 
 /**
  * Connects to a shared Redis, or starts an embedded Valkey where there is none.
+ * Gives up, with the signal's reason, when it aborts before anybody answered.
  *
  * @throws UsageError when nobody answers at that address.
  */
-export async function startQueueServer(address: string | null): Promise<QueueServer> {
+export async function startQueueServer(
+  address: string | null,
+  signal: AbortSignal,
+): Promise<QueueServer> {
   if (address !== null) {
-    const connection = await connect(address);
+    const connection = await connect(address, signal);
     return {
       connection,
       close: () => Promise.resolve(connection.disconnect()),
@@ -22,7 +26,7 @@ export async function startQueueServer(address: string | null): Promise<QueueSer
   }
   const valkey = await startEmbeddedValkey();
   try {
-    const connection = await connect(valkey.socketPath);
+    const connection = await connect(valkey.socketPath, signal);
     return {
       connection,
       close: async () => {

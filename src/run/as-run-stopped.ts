@@ -6,12 +6,17 @@ export function asRunStopped(reason: unknown): RunStopped {
   if (reason instanceof UsageError) {
     return new RunStopped("input", reason.message, "Correct it, then run the same command again.");
   }
-  return reason instanceof Error && reason.name === "AbortError"
-    ? new RunStopped("interrupted", "stopped by the caller", "Run the same command again.")
-    : new RunStopped(
-        "internal",
-        `an unexpected error: ${messageOf(reason)}`,
-        "Run the same command again: it goes on where it stopped. Please report the stack in run.log.",
-        reason,
-      );
+  return new RunStopped(
+    "internal",
+    `an unexpected error: ${messageOf(reason)}`,
+    "Run the same command again: it goes on where it stopped. Please report the stack in run.log.",
+    reason,
+  );
+}
+
+/** The reason with which a caller's signal aborted, which may be anything. */
+export function asInterruption(reason: unknown): RunStopped {
+  return reason instanceof RunStopped
+    ? reason
+    : new RunStopped("interrupted", "stopped by the caller", "Run the same command again.");
 }

@@ -1,12 +1,13 @@
 import { join } from "node:path";
 
-import { messageOf, RunStopped, UsageError } from "../errors.ts";
+import { messageOf, RunStopped } from "../errors.ts";
 import { FILES, replaceJson } from "../ledger/files.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { type Manifest, workedMs } from "../ledger/manifest.ts";
 import { type Condition, failedAmong, pendingAmong } from "../ledger/select.ts";
 import type { UsageReport } from "../ledger/usage.ts";
 import { openLog } from "../system/log.ts";
+import { asRunStopped } from "./as-run-stopped.ts";
 import type { RunResult } from "./events.ts";
 import { beginSitting, endSitting } from "./life.ts";
 import type { Scene } from "./scene.ts";
@@ -34,7 +35,7 @@ export async function conduct(
   const total = Math.max(scan.items, found.items ?? 0);
   const wanted =
     selection.kind === "pending"
-      ? pendingAmong(ledger.items, total)
+      ? pendingAmong(ledger.items, scan.items)
       : await failedAmong(directory, found.run_id, ledger.items, selection.where);
   const { completed, failed } = ledger.items;
   order.onEvent({
@@ -46,7 +47,8 @@ export async function conduct(
     failed,
     continued: found.sittings.length > 0,
   });
-  if (wanted.size === 0 && found.state === "finished") {
+  // A retry without a matching item changes nothing, whatever state the run is in.
+  if (wanted.size === 0 && (found.state === "finished" || selection.kind === "failed")) {
     return result(scene, found, ledger, { already: true });
   }
 
@@ -89,16 +91,8 @@ async function finish(
       "`nightshift run` with the same job asks them.",
     );
   } catch (error) {
-    const [reason, remedy] =
-      error instanceof UsageError
-        ? (["input", "Restore the input, then run the same command again."] as const)
-        : (["disk", "Make room or mend the disk, then run the same command again."] as const);
-    return new RunStopped(
-      reason,
-      `every item has its outcome, but the output was not written: ${messageOf(error)}`,
-      remedy,
-      error,
-    );
+    const { reason, message, remedy } = asRunStopped(error);
+    return new RunStopped(reason, `the output was not written: ${message}`, remedy, error);
   }
 }
 

@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 import { UsageError } from "../errors.ts";
+import { type Identity, identityChanges } from "../job/identity.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import { type Manifest, readManifest } from "../ledger/manifest.ts";
 import type { Random } from "../system/random.ts";
@@ -25,6 +26,7 @@ export interface DirectoryQuestion {
   /** Id of the run, should it be a new one. */
   readonly runId: string;
   readonly items: number;
+  readonly identity: Identity;
   /** Wall-clock milliseconds. */
   readonly now: number;
   readonly workingDirectory: string;
@@ -91,15 +93,23 @@ export async function listRuns(runs: string): Promise<{ path: string; manifest: 
   return found.sort((a, b) => b.manifest.created_at.localeCompare(a.manifest.created_at));
 }
 
+/**
+ * The newest run that asks the same questions and has not asked them all. The job's newest run
+ * counts too when it is unfinished and asks others: better refused than paid for twice by mistake.
+ */
 async function findUnfinished(
   runs: string,
-  { job, items }: DirectoryQuestion,
+  { job, items, identity }: DirectoryQuestion,
 ): Promise<ChosenDirectory | null> {
-  for (const { path, manifest } of await listRuns(runs)) {
-    const isSame = manifest.job["name"] === job.name && manifest.input.path === job.input;
+  const ofJob = (await listRuns(runs)).filter(
+    ({ manifest }) => manifest.job["name"] === job.name && manifest.input.path === job.input,
+  );
+  for (const [age, { path, manifest }] of ofJob.entries()) {
+    const isSame = identityChanges(manifest.identity, identity).length === 0;
     // A finished trial of the first few records goes on with the others.
-    const isUnfinished = manifest.state !== "finished" || (manifest.items ?? 0) < items;
-    if (isSame && isUnfinished) return { path, manifest, found: true };
+    const isTrial = isSame && (manifest.items ?? 0) < items;
+    const isUnfinished = manifest.state !== "finished" && (isSame || age === 0);
+    if (isTrial || isUnfinished) return { path, manifest, found: true };
   }
   return null;
 }

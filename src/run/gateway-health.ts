@@ -1,5 +1,4 @@
 import type { GatewayClient } from "../gateway/client.ts";
-import type { Governor } from "../gateway/governor.ts";
 import { askModels } from "../gateway/preflight.ts";
 import type { Verdict } from "../gateway/verdict.ts";
 import type { Clock } from "../system/clock.ts";
@@ -12,16 +11,14 @@ const CHECK_EVERY_MS = 5_000;
  */
 export class GatewayHealth {
   readonly #client: GatewayClient;
-  readonly #governor: Governor;
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   #answers = 0;
   #lastAnswerAt = -Infinity;
   #lastCheckAt = -Infinity;
 
-  constructor(client: GatewayClient, governor: Governor, clock: Clock, signal: AbortSignal) {
+  constructor(client: GatewayClient, clock: Clock, signal: AbortSignal) {
     this.#client = client;
-    this.#governor = governor;
     this.#clock = clock;
     this.#signal = signal;
   }
@@ -49,9 +46,8 @@ export class GatewayHealth {
     this.#lastCheckAt = now;
     askModels(this.#client, this.#clock.now(), this.#signal)
       .then((answer) => {
-        if (answer.kind !== "models") return;
-        this.sawAnswer();
-        this.#governor.answered();
+        // That it has no such list is a sign of life too.
+        if (answer.kind === "models" || answer.kind === "no-list") this.sawAnswer();
       })
       .catch(() => {});
   }

@@ -7,6 +7,7 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import { FILES } from "../ledger/files.ts";
 import { type Manifest, writeManifest } from "../ledger/manifest.ts";
 import { VERSION } from "../system/version.ts";
+import { asRunStopped } from "./as-run-stopped.ts";
 import type { InputScan } from "./scan-input.ts";
 import type { RunOrder, Scene } from "./scene.ts";
 
@@ -52,7 +53,9 @@ export function checkIdentity(
   throw new UsageError(
     `${relative(process.cwd(), directory) || directory} holds answers to other questions: ` +
       `changed since it began: ${changes.join(", ")}. ` +
-      "Take the change back to continue that run, or start afresh with --new (or another --out).",
+      (job.out === null
+        ? "Take the change back to continue that run, or start afresh with --new."
+        : "Take the change back to continue that run, or name another directory."),
   );
 }
 
@@ -100,15 +103,16 @@ export async function endSitting(
   };
   try {
     await writeManifest(directory, manifest);
+    return manifest;
   } catch (error) {
-    // On a full disk the old manifest says `running`, which continues as well as `paused` does.
-    if (stop === null) throw error;
+    // The old manifest says `running`, which the same command continues just as well.
+    const { reason: code, message, remedy } = stop ?? asRunStopped(error);
+    return { ...manifest, state: "paused", reason: { code, message, remedy }, finished_at: null };
   }
-  return manifest;
 }
 
 /** A process that was killed could not say when: its last written line tells. */
-async function closedSittings(
+export async function closedSittings(
   directory: string,
   manifest: Manifest,
 ): Promise<Manifest["sittings"]> {

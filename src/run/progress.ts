@@ -25,10 +25,8 @@ export function startProgress(parts: ProgressParts): { stop(): void } {
   const tick = (): void => {
     const now = clock.monotonic();
     tell();
-    if (governor.outageMs !== null && governor.outageMs > job.maxOutageMs) {
-      const { holdup } = governor;
-      stop(outageStop(holdup.kind === "outage" ? holdup.message : "", governor.outageMs));
-    }
+    const { awayMs } = governor;
+    if (awayMs !== null && awayMs > job.maxOutageMs) stop(outageStop(governor.lastMessage, awayMs));
     redisLostAt = connection.status === "ready" ? null : (redisLostAt ?? now);
     if (redisLostAt !== null && now - redisLostAt > job.maxOutageMs) stop(redisStop());
     cancel = clock.after(TICK_MS, tick);

@@ -1,4 +1,5 @@
 import { messageOf, UsageError } from "../errors.ts";
+import { identityOf } from "../job/identity.ts";
 import { loadPriceList } from "../job/pricing.ts";
 import { ensureDirectory } from "../ledger/files.ts";
 import { lockDirectory } from "../ledger/lock.ts";
@@ -23,7 +24,13 @@ export function runJob(order: RunOrder): Promise<RunResult> {
     const pricesLoading = loadPriceList(job.pricing);
     const scan = await scanInput(job, order.signal);
     const runId = newRunId(job.name, clock.now(), order.random);
-    const chosen = await chooseDirectory({ ...order, runId, items: scan.items, now: clock.now() });
+    const chosen = await chooseDirectory({
+      ...order,
+      runId,
+      items: scan.items,
+      identity: identityOf(job, scan.sha256),
+      now: clock.now(),
+    });
     checkIdentity(chosen.path, chosen.manifest, job, scan);
     const prices = await pricesLoading;
     // Before anything is written: a Redis that does not answer must leave nothing behind.
@@ -33,7 +40,9 @@ export function runJob(order: RunOrder): Promise<RunResult> {
     const lock = await lockDirectory(chosen.path, clock);
     closers.add(() => lock.release());
     // Read again under the lock: another process may have worked on it until just now.
-    const manifest = (await readManifest(chosen.path)) ?? newManifest(order, runId, scan);
+    const found = await readManifest(chosen.path);
+    checkIdentity(chosen.path, found, job, scan);
+    const manifest = found ?? newManifest(order, runId, scan);
     const scene = { order, scan, prices, directory: chosen.path, connection, closers };
     return conduct(scene, manifest, { kind: "pending" });
   });

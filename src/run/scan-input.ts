@@ -18,11 +18,15 @@ export interface InputScan {
   readonly modified: string;
   /** A CSV's header, or every name that a JSONL's records use, in order of appearance. */
   readonly columns: readonly string[];
+  /** The items themselves, where they are few enough to be kept: then nobody need read them again. */
+  readonly kept: readonly Item[] | null;
   /** Models that the items ask, at most {@link MOST_MODELS}. */
   readonly models: readonly string[];
 }
 
 const MOST_MODELS = 100;
+/** Characters of requests that are kept. */
+const MOST_KEPT = 8 * 1024 * 1024;
 
 /**
  * Reads and renders the whole input before anything is called, so that what is wrong with it is
@@ -49,6 +53,8 @@ export async function scanInput(
   const ids = new DuplicateFinder();
   const columns = new Set<string>(source.columns ?? []);
   const models = new Set<string>();
+  let kept: Item[] | null = [];
+  let keptSize = 0;
   let records = 0;
   for await (const batch of source.batches()) {
     for (const { record, item } of batch) {
@@ -57,6 +63,9 @@ export async function scanInput(
       if (source.columns === null) for (const name of Object.keys(record.fields)) columns.add(name);
       if (job.first !== null && records > job.first) continue;
       if (models.size < MOST_MODELS) models.add(item.model);
+      keptSize += item.body.length;
+      if (keptSize > MOST_KEPT) kept = null;
+      kept?.push(item);
       onItem?.(item);
     }
   }
@@ -69,6 +78,7 @@ export async function scanInput(
     sha256: hash.digest("hex"),
     modified,
     columns: source.columns ?? [...columns],
+    kept,
     models: [...models],
   };
 }

@@ -1,7 +1,7 @@
 import { messageOf } from "../errors.ts";
 import type { Item } from "../item.ts";
 import type { Connection } from "../queue/connection.ts";
-import { consumeRunQueue, openRunQueue, type RunQueue } from "../queue/run-queue.ts";
+import { consumeRunQueue, openRunQueue } from "../queue/run-queue.ts";
 import { Window } from "../queue/window.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
@@ -65,9 +65,19 @@ export async function sit(parts: SittingParts): Promise<void> {
 
   try {
     // What an earlier sitting left in the queue is in the ledger or comes again.
-    await untilStopped(queue.clear(), stopping);
+    await untilStopped(queue.clear().catch(onQueueError), stopping);
     consumer?.start();
-    await enqueue(parts.items, queue, window, stopping);
+    const add = async (items: readonly Item[]): Promise<void> => {
+      try {
+        await untilStopped(queue.add(items), stopping);
+      } catch (error) {
+        if (stopping.aborted) throw error;
+        // They are in the window: what Redis did not take is put back when it can.
+        log.warn({ event: "queue.refused", error: messageOf(error) }, "Redis refused items");
+        refill.soon();
+      }
+    };
+    await enqueue(parts.items, add, window, stopping);
     refill.soon();
     while (window.size > 0) await untilStopped(window.released(), stopping);
   } catch (error) {
@@ -87,7 +97,7 @@ export async function sit(parts: SittingParts): Promise<void> {
     else {
       // The ledger has everything: a Redis that does not answer must not hold the process.
       connection.disconnect();
-      await consumer?.abandon().catch(onQueueError);
+      consumer?.abandon();
     }
   }
 }
@@ -95,7 +105,7 @@ export async function sit(parts: SittingParts): Promise<void> {
 /** Feeds the queue as fast as the window has room. */
 async function enqueue(
   items: AsyncIterable<readonly Item[]>,
-  queue: RunQueue,
+  add: (items: readonly Item[]) => Promise<void>,
   window: Window,
   stopping: AbortSignal,
 ): Promise<void> {
@@ -103,14 +113,12 @@ async function enqueue(
   const flush = async (): Promise<void> => {
     const adding = chunk;
     chunk = [];
-    if (adding.length > 0) await untilStopped(queue.add(adding), stopping);
+    if (adding.length > 0) await add(adding);
   };
   for await (const batch of items) {
     for (const item of batch) {
-      while (!window.fits(item)) {
-        await flush();
-        await untilStopped(window.released(), stopping);
-      }
+      if (!window.fits(item)) await flush();
+      while (!window.fits(item)) await untilStopped(window.released(), stopping);
       window.put(item);
       chunk.push(item);
       if (chunk.length >= CHUNK_ITEMS) await flush();

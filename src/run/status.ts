@@ -10,6 +10,7 @@ import { shellWord } from "../shell-word.ts";
 import type { Clock } from "../system/clock.ts";
 import { adviceFor } from "./advice.ts";
 import { listRuns, RUNS_DIRECTORY } from "./directory.ts";
+import { closedSittings } from "./life.ts";
 
 /** Failed items with one cause, and what to do about them. */
 export interface ErrorCause {
@@ -27,8 +28,8 @@ export interface RunStatus {
   readonly directory: string;
   readonly run_id: string;
   readonly job: string;
-  /** `running` with nobody in `in_use_by` was killed: the same command continues it. */
-  readonly state: Manifest["state"];
+  /** `interrupted`: it was running when its process died; the same command continues it. */
+  readonly state: Manifest["state"] | "interrupted";
   readonly reason: Manifest["reason"];
   readonly input: string;
   readonly models: readonly string[];
@@ -51,18 +52,19 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
   const ledger = await readLedger(directory, manifest.run_id, (model, usage) =>
     prices.cost(model, usage),
   );
-  const lastMoment = holder === null ? Date.parse(manifest.updated_at) : clock.now();
+  const isGone = manifest.state === "running" && holder === null;
+  const sittings = isGone ? await closedSittings(directory, manifest) : manifest.sittings;
   const usage = ledger.usage.report({
     total: manifest.items,
     completed: ledger.items.completed,
     failed: ledger.items.failed,
-    wallMs: workedMs(manifest, lastMoment),
+    wallMs: workedMs({ ...manifest, sittings }, clock.now()),
   });
   return {
     directory: resolve(directory),
     run_id: manifest.run_id,
     job: String(manifest.job["name"]),
-    state: manifest.state,
+    state: isGone ? "interrupted" : manifest.state,
     reason: manifest.reason,
     input: manifest.input.path,
     models: Object.keys(usage.models),

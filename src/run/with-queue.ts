@@ -13,7 +13,7 @@ export async function withQueue<T>(
   act: (server: Promise<QueueServer>, closers: Closers) => Promise<T>,
 ): Promise<T> {
   const closers = new Closers();
-  const server = startQueueServer(order.redis);
+  const server = startQueueServer(order.redis, order.signal);
   server.catch(() => {});
   closers.add(async () => (await server).close());
   try {

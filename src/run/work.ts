@@ -11,7 +11,7 @@ import type { Log } from "../system/log.ts";
 import { VERSION } from "../system/version.ts";
 import { estimateTokens } from "../tokens.ts";
 import { AccountWatch } from "./account-watch.ts";
-import { asRunStopped } from "./as-run-stopped.ts";
+import { asInterruption, asRunStopped } from "./as-run-stopped.ts";
 import { GatewayHealth } from "./gateway-health.ts";
 import { preflight } from "./preflight.ts";
 import { startProgress } from "./progress.ts";
@@ -39,7 +39,7 @@ export async function work(parts: WorkParts): Promise<RunStopped | null> {
   const stop = (reason: RunStopped): void => stopping.abort(reason);
   const onSignal = (): void => {
     const signal = order.killSignal.aborted ? order.killSignal : order.signal;
-    stop(asRunStopped(signal.reason));
+    stop(asInterruption(signal.reason));
   };
   for (const signal of [order.signal, order.killSignal]) {
     signal.addEventListener("abort", onSignal, { once: true });
@@ -59,7 +59,7 @@ export async function work(parts: WorkParts): Promise<RunStopped | null> {
   closers.add(() => client.destroy());
   const { completed, failed } = ledger.items;
   const watch = new AccountWatch(completed + failed > 0);
-  const health = new GatewayHealth(client, governor, clock, stopping.signal);
+  const health = new GatewayHealth(client, clock, stopping.signal);
 
   const answering: Answering = {
     client,
@@ -131,6 +131,10 @@ async function* wantedItems(
   signal: AbortSignal,
 ): AsyncGenerator<readonly Item[]> {
   const { job } = order;
+  if (scan.kept !== null) {
+    yield scan.kept.filter((item) => wanted.has(item.index));
+    return;
+  }
   try {
     const source = await readItems(job, { signal });
     for await (const batch of source.batches()) {

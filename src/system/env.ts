@@ -72,6 +72,11 @@ export function resolveBaseUrl(environment: Environment, flag: string | null): s
     );
   }
   const parsed = new URL(baseUrl);
+  if (parsed.search !== "" || parsed.hash !== "") {
+    throw new UsageError(
+      `the base URL of ${parsed.host} holds a query (after ? or #): leave it out, and put a key into NIGHTSHIFT_API_KEY`,
+    );
+  }
   if (parsed.username !== "" || parsed.password !== "") {
     throw new UsageError(
       `the base URL of ${parsed.host} holds a user or password: put the key into NIGHTSHIFT_API_KEY instead`,

@@ -1,3 +1,5 @@
+import { openSync } from "node:fs";
+
 import { destination, type Logger, pino } from "pino";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
@@ -9,9 +11,15 @@ export interface FileLog {
   close(): Promise<void>;
 }
 
-/** Opens an NDJSON log; a disk that is full costs log lines, never the run. */
+/** Opens an NDJSON log; a disk that is full or refuses it costs log lines, never the run. */
 export function openLog(path: string, level: LogLevel, bindings: object): FileLog {
-  const stream = destination({ dest: path, sync: false, append: true });
+  let fd: number;
+  try {
+    fd = openSync(path, "a");
+  } catch {
+    return { log: pino({ level: "silent" }), close: () => Promise.resolve() };
+  }
+  const stream = destination({ fd, sync: false });
   stream.on("error", () => {});
   const log = pino({ level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime }, stream);
   return {

@@ -83,15 +83,17 @@ describe("the embedded Valkey", () => {
   });
 });
 
+const NEVER = new AbortController().signal;
+
 describe("the queue's server", () => {
   test("is an embedded one where no address is given", async () => {
-    const server = await startQueueServer(null);
+    const server = await startQueueServer(null, NEVER);
     expect(await server.connection.ping()).toBe("PONG");
     await server.close();
   });
 
   test("is refused with what to do when nobody answers at the address", async () => {
-    await expect(startQueueServer("/nowhere/redis.sock")).rejects.toThrow(
+    await expect(startQueueServer("/nowhere/redis.sock", NEVER)).rejects.toThrow(
       /^Redis at \/nowhere\/redis\.sock does not answer: .*ENOENT.* leave it out: then Nightshift brings its own\.$/,
     );
   });
@@ -99,7 +101,7 @@ describe("the queue's server", () => {
   test.each(["localhost", "http://localhost:6379", "redis://", "redis:///0", ""])(
     "is refused when the address is %j",
     async (address) => {
-      await expect(startQueueServer(address)).rejects.toThrow("is no Redis address");
+      await expect(startQueueServer(address, NEVER)).rejects.toThrow("is no Redis address");
     },
   );
 

@@ -172,7 +172,7 @@ describe("the governor", () => {
     await tenFailures(governor);
     await clock.advance(1_000);
     await call(governor, verdict);
-    expect(governor.outageMs).toBeNull();
+    expect(governor.holdup.kind).not.toBe("outage");
   });
 
   it("takes a 503 for no sign of life, but lets another probe follow when its wait is over", async () => {
@@ -180,19 +180,21 @@ describe("the governor", () => {
     await tenFailures(governor);
     await clock.advance(1_000);
     await call(governor, OVERLOADED);
-    expect(governor.outageMs).toBe(1_000);
+    expect(governor.holdup).toMatchObject({ kind: "outage", forMs: 1_000 });
     const permits = [enter(), enter()];
     await clock.advance(3_000);
     expect(permits.map((got) => got.length)).toEqual([1, 0]);
   });
 
-  it("ends the outage when the gateway was seen to work", async () => {
-    const { governor, enter } = aGovernor();
-    await tenFailures(governor);
-    const got = enter();
-    governor.answered();
-    await settle();
-    expect(got).toHaveLength(1);
+  it("knows for how long the gateway has only failed or refused for load", async () => {
+    const { clock, governor } = aGovernor();
+    await call(governor, throttled(0));
+    await clock.advance(60_000);
+    await call(governor, OVERLOADED);
+    expect(governor.awayMs).toBe(60_000);
+    await clock.advance(3_000);
+    await call(governor, COMPLETED);
+    expect(governor.awayMs).toBeNull();
   });
 
   it("lets the next probe go when one is aborted in its call", async () => {

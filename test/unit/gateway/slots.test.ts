@@ -107,24 +107,34 @@ describe("slots", () => {
     expect(went).toContain("e");
   });
 
-  it("grow by one after twenty answers, and let the next go", async () => {
-    const slots = new Slots(2);
+  it("grow by one after a round of answers, and let the next go", async () => {
+    const slots = new Slots(4);
     const { came, went } = line(slots);
     slots.shrink();
     came("a");
     came("b");
-    for (let answer = 0; answer < 19; answer += 1) slots.grow();
-    await settle();
-    expect(went).toEqual(["a"]);
+    came("c");
     slots.grow();
     await settle();
     expect(went).toEqual(["a", "b"]);
+    slots.grow();
+    await settle();
+    expect(went).toEqual(["a", "b", "c"]);
+  });
+
+  it("grow by one after twenty answers, where a round is longer", () => {
+    const slots = new Slots(100);
+    slots.shrink();
+    for (let answer = 0; answer < 19; answer += 1) slots.grow();
+    expect(slots.limit).toBe(50);
+    slots.grow();
+    expect(slots.limit).toBe(51);
   });
 
   it("begin to count answers anew with each shrinking", () => {
     const slots = new Slots(8);
     slots.shrink();
-    for (let answer = 0; answer < 19; answer += 1) slots.grow();
+    for (let answer = 0; answer < 3; answer += 1) slots.grow();
     slots.shrink();
     slots.grow();
     expect(slots.limit).toBe(2);

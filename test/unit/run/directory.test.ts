@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
+import type { Identity } from "../../../src/job/identity.ts";
 import { type Manifest, writeManifest } from "../../../src/ledger/manifest.ts";
 import {
   chooseDirectory,
@@ -23,6 +24,7 @@ function question(
     fresh: false,
     runId: "reviews-20260102t203005z-abcde",
     items: 10,
+    identity: aManifest().identity as Identity,
     now: NOW,
     workingDirectory: path,
     ...changes,
@@ -83,6 +85,31 @@ describe("the run directory, where none was named,", () => {
     await using workspace = await aWorkspace();
     const path = await aRun(workspace, "runs/trial", { state: "finished", items: 5 });
     expect((await chooseDirectory(question(workspace, { items: 10 }))).path).toBe(path);
+  });
+
+  it("is not the one of a finished run whose input has grown since", async () => {
+    await using workspace = await aWorkspace();
+    await aRun(workspace, "runs/before", { state: "finished", items: 5 });
+    const identity = { ...(aManifest().identity as Identity), input: "grown" };
+    expect((await chooseDirectory(question(workspace, { identity }))).found).toBe(false);
+  });
+
+  it("passes over an old unfinished run that asked other questions", async () => {
+    await using workspace = await aWorkspace();
+    const identity = { ...(aManifest().identity as Identity), messages: "others" };
+    await aRun(workspace, "runs/old", { created_at: "2026-01-01T00:00:00.000Z", identity });
+    await aRun(workspace, "runs/new", {
+      created_at: "2026-01-02T00:00:00.000Z",
+      state: "finished",
+    });
+    expect((await chooseDirectory(question(workspace))).found).toBe(false);
+  });
+
+  it("is the one of the newest run when that is unfinished, to refuse what has changed", async () => {
+    await using workspace = await aWorkspace();
+    const path = await aRun(workspace, "runs/newest", {});
+    const identity = { ...(aManifest().identity as Identity), messages: "others" };
+    expect(await chooseDirectory(question(workspace, { identity }))).toMatchObject({ path });
   });
 
   it("is not the one of a finished trial, when no more is asked for", async () => {

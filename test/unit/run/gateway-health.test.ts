@@ -1,10 +1,9 @@
 import { describe, expect, it } from "vitest";
 
-import { Governor } from "../../../src/gateway/governor.ts";
 import type { Verdict } from "../../../src/gateway/verdict.ts";
 import { GatewayHealth } from "../../../src/run/gateway-health.ts";
 import { FakeClock, settle } from "../../fakes/fake-clock.ts";
-import { anError, aSilence, FakeGateway } from "../../fakes/fake-gateway.ts";
+import { anAnswer, anError, aSilence, FakeGateway } from "../../fakes/fake-gateway.ts";
 
 const FAILURE = { code: "code", message: "what it said", response: null };
 const COMPLETED: Verdict = {
@@ -26,13 +25,11 @@ const THROTTLED: Verdict = {
 function aHealth(signal = new AbortController().signal): {
   clock: FakeClock;
   gateway: FakeGateway;
-  governor: Governor;
   health: GatewayHealth;
 } {
   const clock = new FakeClock();
   const gateway = new FakeGateway(clock);
-  const governor = new Governor({ concurrency: 99, rpm: null, tpm: null, clock, random: () => 0 });
-  return { clock, gateway, governor, health: new GatewayHealth(gateway, governor, clock, signal) };
+  return { clock, gateway, health: new GatewayHealth(gateway, clock, signal) };
 }
 
 describe("the gateway's health", () => {
@@ -99,16 +96,12 @@ describe("the gateway's health", () => {
     expect(gateway.gets).toEqual(["/models"]);
   });
 
-  it("ends an outage when the models are told", async () => {
-    const { governor, health } = aHealth();
-    for (let failure = 0; failure < 10; failure += 1) {
-      const permit = await governor.enter(1, new AbortController().signal);
-      permit.report(DOWN, null);
-    }
-    expect(governor.outageMs).toBe(0);
+  it("takes it for a sign of life when the gateway has no such list", async () => {
+    const { gateway, health } = aHealth();
+    gateway.models = anAnswer(404, "{}");
     health.note(DOWN);
     await settle();
-    expect(governor.outageMs).toBeNull();
+    expect(health.answersSeen).toBe(1);
   });
 
   it("says nothing when asking was aborted", async () => {

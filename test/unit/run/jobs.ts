@@ -66,6 +66,7 @@ export function aScan(changes: Partial<InputScan> = {}): InputScan {
     modified: "",
     columns: ["id", "text"],
     models: ["gpt-4o-mini"],
+    kept: null,
     ...changes,
   };
 }

@@ -1,7 +1,6 @@
 import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 
-import { Governor } from "../../../src/gateway/governor.ts";
 import type { Reply } from "../../../src/gateway/reply.ts";
 import type { RunEvent } from "../../../src/run/events.ts";
 import { GatewayHealth } from "../../../src/run/gateway-health.ts";
@@ -30,10 +29,9 @@ function aFlight(
   const { order, clock, events } = anOrder({ job: aJob({ maxOutageMs }) });
   const gateway = new FakeGateway(clock);
   gateway.models = models;
-  const governor = new Governor({ concurrency: 1, rpm: null, tpm: null, clock, random: () => 0 });
   const stop = new AbortController();
   const { signal } = stop;
-  const health = new GatewayHealth(gateway, governor, clock, signal);
+  const health = new GatewayHealth(gateway, clock, signal);
   const scene = aScene(order, { scan: aScan({ models: wanted }) });
   const came: Flight["came"] = {};
   preflight({ client: gateway, scene, health, signal, log: pino({ level: "silent" }) }).then(
