@@ -4,10 +4,9 @@ import { join, relative } from "node:path";
 import { type RunStopped, UsageError } from "../errors.ts";
 import { identityChanges, identityOf } from "../job/identity.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
-import { FILES } from "../ledger/files.ts";
+import { diskStop, FILES } from "../ledger/files.ts";
 import { type Manifest, writeManifest } from "../ledger/manifest.ts";
 import { VERSION } from "../system/version.ts";
-import { asRunStopped } from "./as-run-stopped.ts";
 import type { InputScan } from "./scan-input.ts";
 import type { RunOrder, Scene } from "./scene.ts";
 
@@ -106,7 +105,7 @@ export async function endSitting(
     return manifest;
   } catch (error) {
     // The old manifest says `running`, which the same command continues just as well.
-    const { reason: code, message, remedy } = stop ?? asRunStopped(error);
+    const { reason: code, message, remedy } = stop ?? diskStop(directory, error);
     return { ...manifest, state: "paused", reason: { code, message, remedy }, finished_at: null };
   }
 }

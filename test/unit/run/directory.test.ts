@@ -96,13 +96,12 @@ describe("the run directory, where none was named,", () => {
 
   it("passes over an old unfinished run that asked other questions", async () => {
     await using workspace = await aWorkspace();
-    const identity = { ...(aManifest().identity as Identity), messages: "others" };
-    await aRun(workspace, "runs/old", { created_at: "2026-01-01T00:00:00.000Z", identity });
-    await aRun(workspace, "runs/new", {
-      created_at: "2026-01-02T00:00:00.000Z",
-      state: "finished",
-    });
-    expect((await chooseDirectory(question(workspace))).found).toBe(false);
+    const others = { created_at: "2026-01-01T00:00:00.000Z", identity: { messages: "others" } };
+    await aRun(workspace, "runs/old", others);
+    const identity = { messages: "mine" };
+    const created_at = "2026-01-02T00:00:00.000Z";
+    await aRun(workspace, "runs/new", { created_at, state: "finished", identity });
+    expect((await chooseDirectory(question(workspace, { identity }))).found).toBe(false);
   });
 
   it("is the one of the newest run when that is unfinished, to refuse what has changed", async () => {

@@ -192,7 +192,8 @@ describe("a sitting", () => {
 
     it("has not finished", async () => {
       await using workspace = await aWorkspace();
-      await expect(endSitting(await inAFile(workspace.path), aManifest(), null)).rejects.toThrow();
+      const ended = await endSitting(await inAFile(workspace.path), aManifest(), null);
+      expect(ended).toMatchObject({ state: "paused", reason: { code: "disk" } });
     });
   });
 });
