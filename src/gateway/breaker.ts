@@ -1,8 +1,22 @@
 import type { Clock } from "../system/clock.ts";
 
-const FAILURES_TO_OPEN = 10;
-const SHORTEST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
+/** When a breaker opens, and how it probes. Times are milliseconds. */
+export interface BreakerPolicy {
+  /** Failures in a row that open it. */
+  readonly failures: number;
+  readonly shortestPauseMs: number;
+  readonly longestPauseMs: number;
+}
+
+/** For an outage: ten network errors or 5xx in a row. */
+export const OUTAGE: BreakerPolicy = {
+  failures: 10,
+  shortestPauseMs: 1_000,
+  longestPauseMs: 60_000,
+};
+/** For trouble with the account: the first refusal stops the others until one more call has told. */
+export const DISTRUST: BreakerPolicy = { failures: 1, shortestPauseMs: 0, longestPauseMs: 1_000 };
+
 /** A probe follows the last one after this share of the outage so far. */
 const PAUSE_SHARE = 0.2;
 
@@ -10,11 +24,12 @@ const PAUSE_SHARE = 0.2;
 export type Probe = number | null;
 
 /**
- * Tells an outage from a bad item. After ten network errors or 5xx in a row it opens: then nothing
- * is sent but one probe at a time, until anything else comes back.
+ * Tells trouble behind all calls from trouble with one. After a number of failures in a row it
+ * opens: then nothing is sent but one probe at a time, until anything else comes back.
  */
 export class Breaker {
   readonly #clock: Clock;
+  readonly #policy: BreakerPolicy;
   #failures = 0;
   #openedAt: number | null = null;
   #nextProbeAt = 0;
@@ -25,8 +40,9 @@ export class Breaker {
   #cancelTimer = (): void => {};
   readonly #waiting = new Set<(probe: Probe) => void>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, policy: BreakerPolicy = OUTAGE) {
     this.#clock = clock;
+    this.#policy = policy;
   }
 
   /** Milliseconds since it opened; null while it is closed. */
@@ -74,11 +90,12 @@ export class Breaker {
     this.#lastMessage = message;
     this.#failures += 1;
     if (this.#openedAt === null) {
-      if (this.#failures < FAILURES_TO_OPEN) return;
+      if (this.#failures < this.#policy.failures) return;
       this.#openedAt = now;
     }
     const pause = (now - this.#openedAt) * PAUSE_SHARE;
-    this.#nextProbeAt = now + Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, pause));
+    const { shortestPauseMs, longestPauseMs } = this.#policy;
+    this.#nextProbeAt = now + Math.min(longestPauseMs, Math.max(shortestPauseMs, pause));
     this.gaveUp(probe);
   }
 

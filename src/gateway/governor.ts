@@ -1,6 +1,6 @@
 import type { Clock } from "../system/clock.ts";
 import type { Random } from "../system/random.ts";
-import { Breaker, type Probe } from "./breaker.ts";
+import { Breaker, DISTRUST, OUTAGE, type Probe } from "./breaker.ts";
 import { Gate } from "./gate.ts";
 import { Permits } from "./permits.ts";
 import { Slots } from "./slots.ts";
@@ -29,6 +29,12 @@ export interface Permit {
   free(): void;
 }
 
+/** What a call is a probe of, if it is one. */
+interface Probes {
+  readonly outage: Probe;
+  readonly trust: Probe;
+}
+
 /** What holds the run back just now. */
 export type Holdup =
   | { readonly kind: "nothing" }
@@ -42,6 +48,7 @@ export class Governor {
   readonly #slots: Slots;
   readonly #gate: Gate;
   readonly #breaker: Breaker;
+  readonly #trust: Breaker;
   readonly #requests: Permits | null;
   readonly #tokens: Permits | null;
   #awaySince: number | null = null;
@@ -52,7 +59,8 @@ export class Governor {
     this.#options = options;
     this.#slots = new Slots(options.concurrency);
     this.#gate = new Gate(options.clock, options.random);
-    this.#breaker = new Breaker(options.clock);
+    this.#breaker = new Breaker(options.clock, OUTAGE);
+    this.#trust = new Breaker(options.clock, DISTRUST);
     this.#requests = options.rpm === null ? null : new Permits(options.rpm);
     this.#tokens = options.tpm === null ? null : new Permits(options.tpm);
   }
@@ -103,29 +111,28 @@ export class Governor {
   async enter(tokens: number, signal: AbortSignal): Promise<Permit> {
     for (;;) {
       await this.#gate.pass(signal);
-      const probe = await this.#breaker.pass(signal);
+      const outage = await this.#breaker.pass(signal);
+      // What has been taken is given back, last first, when the call is not made after all.
+      const takenBack = [() => this.#breaker.gaveUp(outage)];
+      const giveBack = (): void => takenBack.reverse().forEach((undo) => undo());
       try {
+        const trust = await this.#trust.pass(signal);
+        takenBack.push(() => this.#trust.gaveUp(trust));
         await this.#slots.take(signal);
-      } catch (error) {
-        this.#breaker.gaveUp(probe);
-        throw error;
-      }
-      try {
+        takenBack.push(() => this.#slots.free());
         await this.#requests?.take(1, signal);
+        takenBack.push(() => this.#requests?.refund(1));
         await this.#tokens?.take(tokens, signal);
+        takenBack.push(() => this.#tokens?.refund(tokens));
+        // The world may have changed while this call waited for its turn.
+        const admitted =
+          this.#gate.opensAt === null && this.#breaker.admits(outage) && this.#trust.admits(trust);
+        if (admitted && !signal.aborted) return this.#permit(tokens, { outage, trust });
       } catch (error) {
-        this.#slots.free();
-        this.#breaker.gaveUp(probe);
+        giveBack();
         throw error;
       }
-      // The world may have changed while this call waited for its turn.
-      if (!signal.aborted && this.#gate.opensAt === null && this.#breaker.admits(probe)) {
-        return this.#permit(tokens, probe);
-      }
-      this.#slots.free();
-      this.#breaker.gaveUp(probe);
-      this.#tokens?.refund(tokens);
-      this.#requests?.refund(1);
+      giveBack();
     }
   }
 
@@ -133,19 +140,22 @@ export class Governor {
     await Promise.all([this.#requests?.close(), this.#tokens?.close()]);
   }
 
-  #permit(tokens: number, probe: Probe): Permit {
+  #permit(tokens: number, probes: Probes): Permit {
     const sentAt = this.#options.clock.monotonic();
     return {
       sentAt,
       report: (verdict, tokensUsed) => {
         if (tokensUsed !== null) this.#tokens?.refund(tokens - tokensUsed);
-        this.#learn(verdict, sentAt, probe);
+        this.#learn(verdict, sentAt, probes);
       },
       free: () => this.#slots.free(),
     };
   }
 
-  #learn(verdict: Verdict | null, sentAt: number, probe: Probe): void {
+  #learn(verdict: Verdict | null, sentAt: number, { outage: probe, trust }: Probes): void {
+    if (verdict?.class === "completed") this.#trust.answered();
+    else if (verdict?.class === "pause-run") this.#trust.failed(verdict.failure.message, trust);
+    else this.#trust.gaveUp(trust);
     if (verdict === null) {
       this.#breaker.gaveUp(probe);
       return;

@@ -24,6 +24,7 @@ const OVERLOADED: Verdict = {
   requestsPerMinute: null,
 };
 const BAD_ITEM: Verdict = { class: "fail-item", failure: FAILURE };
+const REFUSED: Verdict = { class: "pause-run", trouble: "balance", failure: FAILURE };
 
 function throttled(waitMs: number | null): Verdict {
   return {
@@ -184,6 +185,22 @@ describe("the governor", () => {
     const permits = [enter(), enter()];
     await clock.advance(3_000);
     expect(permits.map((got) => got.length)).toEqual([1, 0]);
+  });
+
+  it("lets one call at a time go after a refusal that blames the account, until one completes", async () => {
+    const { governor, enter } = aGovernor();
+    await call(governor, REFUSED);
+    const [first, second] = [enter(), enter()];
+    await settle();
+    expect([first.length, second.length]).toEqual([1, 0]);
+    first[0]?.report(REFUSED, null);
+    first[0]?.free();
+    await settle();
+    expect(second).toHaveLength(1);
+    const [third, fourth] = [enter(), enter()];
+    second[0]?.report(COMPLETED, null);
+    await settle();
+    expect([third.length, fourth.length]).toEqual([1, 1]);
   });
 
   it("knows for how long the gateway has only failed or refused for load", async () => {
