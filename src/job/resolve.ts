@@ -92,7 +92,7 @@ export function overrideJob(job: ResolvedJob, overrides: JobOverrides): Resolved
     out,
     ...same
   } = overrides;
-  return {
+  const changed = {
     ...job,
     ...same,
     out: out === undefined ? job.out : resolve(out),
@@ -102,6 +102,15 @@ export function overrideJob(job: ResolvedJob, overrides: JobOverrides): Resolved
     timeoutMs: timeout === undefined ? job.timeoutMs : duration("timeout", timeout),
     maxOutageMs: maxOutage === undefined ? job.maxOutageMs : duration("max_outage", maxOutage),
   };
+  checkRange("concurrency", changed.concurrency, 10_000);
+  checkRange("attempts", changed.attempts, 1_000);
+  if (changed.first !== null) checkRange("first", changed.first, Number.MAX_SAFE_INTEGER);
+  return changed;
+}
+
+function checkRange(name: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return;
+  throw new UsageError(`${name}: ${value} is no whole number from 1 to ${most}`);
 }
 
 /** A job name from an input's path: `data/my reviews.csv.gz` becomes `my-reviews`. */

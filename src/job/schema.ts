@@ -5,6 +5,14 @@ import { parseDuration } from "./duration.ts";
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).format(0) !== "";
+  } catch {
+    return false;
+  }
+}
+
 const duration = z
   .union([z.string(), z.number()])
   .refine((value) => parseDuration(value) !== null, {
@@ -125,7 +133,10 @@ export const jobFileSchema = z.strictObject({
   schedule: z
     .strictObject({
       cron: z.string(),
-      tz: z.string().exactOptional(),
+      tz: z
+        .string()
+        .refine(isTimeZone, { error: "write a time zone such as Europe/Berlin or Asia/Shanghai" })
+        .exactOptional(),
       overlap: z.enum(["skip", "queue", "replace"]).exactOptional(),
       catch_up: z.enum(["none", "once"]).exactOptional(),
     })
