@@ -24,10 +24,10 @@ interface Case {
 const GATEWAY: SandboxOptions = { latency: { ttftMs: 20, jitter: 0.5 } };
 const CONCURRENCY = 64;
 /**
- * Answers to calls that were sent in good times still come in between refusals, and five refusals
- * in a row stop the run. When they do, as many calls may be in flight as are allowed at once.
+ * The first refusal lets only one call at a time go, and five in a row stop the run. When it comes,
+ * as many calls may be in flight as are allowed at once.
  */
-const BETWEEN_ANSWERS = 20;
+const BETWEEN_ANSWERS = 5;
 /** So much work is done when an account fails in the middle. */
 const PAID_ITEMS = 500;
 /** What the sandbox takes for a review's 22 tokens of prompt and 14 of answer. */
