@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 
 import { LineCounter, parseDocument } from "yaml";
 import * as z from "zod";
 
-import { UsageError } from "../errors.ts";
+import { messageOf, UsageError } from "../errors.ts";
 import { type JobFile, jobFileSchema } from "./schema.ts";
 
 /** A job file that was read and found good; its paths are absolute. */
@@ -29,8 +29,12 @@ export function isJobFile(path: string): boolean {
 export async function loadJob(path: string): Promise<LoadedJob> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    // A pipe would be waited for, for ever.
+    if (!(await stat(path)).isFile())
+      throw new UsageError(`${path}: the job file is no regular file.`);
+    text = new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path));
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     throw new UsageError(
       MISSING.has(code)
@@ -55,7 +59,7 @@ export async function loadJob(path: string): Promise<LoadedJob> {
     }
     return "";
   };
-  const job = parseJob(document.toJS() ?? {}, (fieldPath) => `${path}${lineOf(fieldPath)}`);
+  const job = parseJob(toPlainValue(document, path), (fieldPath) => `${path}${lineOf(fieldPath)}`);
   const directory = dirname(resolve(path));
   return {
     where: path,
@@ -66,6 +70,19 @@ export async function loadJob(path: string): Promise<LoadedJob> {
       ...(job.out !== undefined && { out: resolve(directory, job.out) }),
     },
   };
+}
+
+/** @throws UsageError for aliases that multiply without bound or lead back to themselves. */
+function toPlainValue(document: ReturnType<typeof parseDocument>, path: string): unknown {
+  try {
+    const value: unknown = document.toJS() ?? {};
+    JSON.stringify(value);
+    return value;
+  } catch (error) {
+    throw new UsageError(`${path}: its anchors and aliases make no job: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { RecordError, UsageError } from "../errors.ts";
+import { messageOf, RecordError, UsageError } from "../errors.ts";
 import { checkColumns } from "./column.ts";
 import { compileTemplate } from "./template.ts";
 
@@ -186,7 +186,14 @@ function nonEmpty(id: string, origin: string): string {
 function requestText(body: Fields): Pick<ItemRequest, "model" | "body"> {
   const { model } = body;
   if (typeof model !== "string" || model === "") throw new RecordError(NO_MODEL);
-  return { model, body: JSON.stringify(body) };
+  try {
+    return { model, body: JSON.stringify(body) };
+  } catch (error) {
+    // Nested deeper than the stack, or (through a YAML alias) in itself.
+    throw new RecordError(`the request cannot be written as JSON: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

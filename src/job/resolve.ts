@@ -102,6 +102,7 @@ export function overrideJob(job: ResolvedJob, overrides: JobOverrides): Resolved
     timeoutMs: timeout === undefined ? job.timeoutMs : duration("timeout", timeout),
     maxOutageMs: maxOutage === undefined ? job.maxOutageMs : duration("max_outage", maxOutage),
   };
+  if (out?.trim() === "") throw new UsageError("out: it is empty: write the path of a directory");
   checkRange("concurrency", changed.concurrency, 10_000);
   checkRange("attempts", changed.attempts, 1_000);
   if (changed.first !== null) checkRange("first", changed.first, Number.MAX_SAFE_INTEGER);

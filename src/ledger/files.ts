@@ -1,5 +1,5 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 import { messageOf, RunStopped } from "../errors.ts";
 
@@ -45,6 +45,19 @@ export async function replaceJson(path: string, value: unknown): Promise<void> {
       await file.close();
     }
   });
+}
+
+/** Whether a run directory holds any outcome yet. */
+export async function hasOutcomes(directory: string): Promise<boolean> {
+  const sizes = await Promise.all(
+    [FILES.results, FILES.errors].map((name) =>
+      stat(join(directory, name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.some((size) => size > 0);
 }
 
 /** Creates a directory and its parents, and makes its entry in its parent last. */

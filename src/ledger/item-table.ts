@@ -17,6 +17,12 @@ export class ItemTable {
   #offsets = new Float64Array(FIRST_CAPACITY);
   #completed = 0;
   #failed = 0;
+  #end = 0;
+
+  /** One more than the highest index with an outcome. */
+  get end(): number {
+    return this.#end;
+  }
 
   get completed(): number {
     return this.#completed;
@@ -40,6 +46,7 @@ export class ItemTable {
     const before = this.#code(index);
     if (before === COMPLETED) return;
     this.#reserve(index);
+    this.#end = Math.max(this.#end, index + 1);
     this.#offsets[index] = offset;
     const code = state === "completed" ? COMPLETED : FAILED;
     if (before === code) return;

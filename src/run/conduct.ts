@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { messageOf, RunStopped } from "../errors.ts";
+import { messageOf, RunStopped, UsageError } from "../errors.ts";
 import { FILES, replaceJson } from "../ledger/files.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { type Manifest, workedMs } from "../ledger/manifest.ts";
@@ -33,6 +33,12 @@ export async function conduct(
   closers.add(() => ledger.close());
 
   const total = Math.max(scan.items, found.items ?? 0);
+  if (ledger.items.end > total) {
+    throw new UsageError(
+      `${directory} holds an outcome of item ${ledger.items.end - 1}, but the run has only ${total} items. ` +
+        "Nothing was called. `nightshift verify` names the line; restore the file from a backup.",
+    );
+  }
   const wanted =
     selection.kind === "pending"
       ? pendingAmong(ledger.items, scan.items)

@@ -4,11 +4,15 @@ import { join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { type Identity, identityChanges } from "../job/identity.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
+import { hasOutcomes } from "../ledger/files.ts";
 import { type Manifest, readManifest } from "../ledger/manifest.ts";
 import type { Random } from "../system/random.ts";
 
 /** Where runs go that were not told where. */
 export const RUNS_DIRECTORY = "runs";
+
+/** Characters of a job's name in its directory's: file systems allow 255 bytes in all. */
+const LONGEST_NAME = 60;
 
 /** The directory that a run works in. */
 export interface ChosenDirectory {
@@ -47,6 +51,7 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
           "name another directory, or leave --new out to continue that run.",
       );
     }
+    if (manifest === null) await refuseForeign(path);
     return { path, manifest, found: false };
   }
   const runs = join(workingDirectory, RUNS_DIRECTORY);
@@ -54,11 +59,25 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
     const unfinished = await findUnfinished(runs, question);
     if (unfinished !== null) return unfinished;
   }
-  const stem = join(runs, `${job.name}-${timestamp(now)}`);
+  const stem = join(runs, `${job.name.slice(0, LONGEST_NAME)}-${timestamp(now)}`);
   for (let copy = 1; ; copy += 1) {
     const path = copy === 1 ? stem : `${stem}-${copy}`;
     if ((await readManifest(path)) === null) return { path, manifest: null, found: false };
   }
+}
+
+/**
+ * Refuses a directory with somebody's files in it: a run would write its own over theirs. What a
+ * run that was killed at its very beginning leaves behind is none.
+ */
+async function refuseForeign(path: string): Promise<void> {
+  const names = await readdir(path).catch(() => []);
+  const foreign = names.find((name) => !/^run\.(lock|json|log)/.test(name));
+  if (foreign === undefined) return;
+  throw new UsageError(
+    `${path} is no run directory, and not empty (it holds ${JSON.stringify(foreign)}): ` +
+      "name a directory of the run's own with --out.",
+  );
 }
 
 /** A new run's id: job, time and chance, fit for file names, Redis keys and custom ids. */
@@ -108,7 +127,8 @@ async function findUnfinished(
     const isSame = identityChanges(manifest.identity, identity).length === 0;
     // A finished trial of the first few records goes on with the others.
     const isTrial = isSame && (manifest.items ?? 0) < items;
-    const isUnfinished = manifest.state !== "finished" && (isSame || age === 0);
+    const isUnfinished =
+      manifest.state !== "finished" && (isSame || (age === 0 && (await hasOutcomes(path))));
     if (isTrial || isUnfinished) return { path, manifest, found: true };
   }
   return null;
@@ -132,7 +152,7 @@ function renderOut(template: string, { job, runId, now }: DirectoryQuestion): st
     time: time.replaceAll(":", ""),
     run_id: runId,
   };
-  return template.replaceAll(/\{\{\s*(.*?)\s*\}\}/g, (_whole, name: string) => {
+  const path = template.replaceAll(/\{\{\s*(.*?)\s*\}\}/g, (_whole, name: string) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
     if (value === undefined) {
       throw new UsageError(
@@ -141,4 +161,11 @@ function renderOut(template: string, { job, runId, now }: DirectoryQuestion): st
     }
     return value;
   });
+  if (path.trim() === "" || /\{\{|\{%/.test(path)) {
+    throw new UsageError(
+      `out: ${JSON.stringify(template)} names no directory: write a path, in which {{ name }}, {{ date }}, ` +
+        "{{ time }} and {{ run_id }} may stand",
+    );
+  }
+  return path;
 }

@@ -52,7 +52,7 @@ function promptLines(
   columns: readonly string[],
   fields: Readonly<Record<string, unknown>>,
 ): string[] {
-  const text = columns.find((column) => TEXT_NAMES.test(column)) ?? columns.at(-1) ?? "text";
+  const text = columns.find((column) => TEXT_NAMES.test(column)) ?? longest(columns, fields);
   return [
     "# The columns, with the first record's values:",
     ...columns
@@ -64,6 +64,12 @@ function promptLines(
     "  - role: user",
     `    content: ${JSON.stringify(`Summarize in one sentence: ${columnReference(text)}`)}`,
   ];
+}
+
+/** The column with the most to say in the first record. */
+function longest(columns: readonly string[], fields: Readonly<Record<string, unknown>>): string {
+  const length = (column: string): number => JSON.stringify(fields[column] ?? "").length;
+  return columns.toSorted((a, b) => length(b) - length(a))[0] ?? "text";
 }
 
 function idLines(columns: readonly string[]): string[] {

@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { type RunStopped, UsageError } from "../errors.ts";
 import { identityChanges, identityOf } from "../job/identity.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
-import { diskStop, FILES } from "../ledger/files.ts";
+import { diskStop, FILES, hasOutcomes } from "../ledger/files.ts";
 import { type Manifest, writeManifest } from "../ledger/manifest.ts";
 import { VERSION } from "../system/version.ts";
 import type { InputScan } from "./scan-input.ts";
@@ -33,6 +33,25 @@ export function newManifest(order: RunOrder, runId: string, scan: InputScan): Ma
     sittings: [],
     versions: { nightshift: VERSION, node: process.versions.node },
   };
+}
+
+/**
+ * The run to continue in a directory; null where a new one begins: one without any outcome yet
+ * makes room for other questions.
+ *
+ * @throws UsageError where it holds answers to other questions.
+ */
+export async function runToContinue(
+  directory: string,
+  manifest: Manifest | null,
+  job: ResolvedJob,
+  scan: InputScan,
+): Promise<Manifest | null> {
+  if (manifest === null) return null;
+  const isSame = identityChanges(manifest.identity, identityOf(job, scan.sha256)).length === 0;
+  if (!isSame && !(await hasOutcomes(directory))) return null;
+  checkIdentity(directory, manifest, job, scan);
+  return manifest;
 }
 
 /**

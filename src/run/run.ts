@@ -7,7 +7,7 @@ import { readManifest } from "../ledger/manifest.ts";
 import { conduct } from "./conduct.ts";
 import { chooseDirectory, newRunId } from "./directory.ts";
 import type { RunResult } from "./events.ts";
-import { checkIdentity, newManifest } from "./life.ts";
+import { newManifest, runToContinue } from "./life.ts";
 import { scanInput } from "./scan-input.ts";
 import type { RunOrder } from "./scene.ts";
 import { withQueue } from "./with-queue.ts";
@@ -31,7 +31,7 @@ export function runJob(order: RunOrder): Promise<RunResult> {
       identity: identityOf(job, scan.sha256),
       now: clock.now(),
     });
-    checkIdentity(chosen.path, chosen.manifest, job, scan);
+    await runToContinue(chosen.path, chosen.manifest, job, scan);
     const prices = await pricesLoading;
     // Before anything is written: a Redis that does not answer must leave nothing behind.
     const { connection } = await server;
@@ -40,8 +40,7 @@ export function runJob(order: RunOrder): Promise<RunResult> {
     const lock = await lockDirectory(chosen.path, clock);
     closers.add(() => lock.release());
     // Read again under the lock: another process may have worked on it until just now.
-    const found = await readManifest(chosen.path);
-    checkIdentity(chosen.path, found, job, scan);
+    const found = await runToContinue(chosen.path, await readManifest(chosen.path), job, scan);
     const manifest = found ?? newManifest(order, runId, scan);
     const scene = { order, scan, prices, directory: chosen.path, connection, closers };
     return conduct(scene, manifest, { kind: "pending" });

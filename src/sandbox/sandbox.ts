@@ -70,6 +70,7 @@ const DEFAULT_MODELS: readonly string[] = [
   "gpt-4o-mini",
   "gpt-4o",
   "gpt-4.1-mini",
+  "o4-mini",
   "gpt-5-mini",
   "claude-sonnet-4-5",
   "deepseek-chat",

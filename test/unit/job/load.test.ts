@@ -155,7 +155,7 @@ describe("a job file that is wrong", () => {
     await using directory = await jobDirectory();
     const path = join(directory.path, "job.yaml");
     await mkdir(path);
-    await expect(loadJob(path)).rejects.toThrow(`${path}: the job file cannot be read (EISDIR)`);
+    await expect(loadJob(path)).rejects.toThrow(`${path}: the job file is no regular file.`);
   });
 });
 

@@ -104,10 +104,12 @@ describe("the run directory, where none was named,", () => {
     expect((await chooseDirectory(question(workspace, { identity }))).found).toBe(false);
   });
 
-  it("is the one of the newest run when that is unfinished, to refuse what has changed", async () => {
+  it("is the one of the newest run when that is unfinished and has answers, to refuse what has changed", async () => {
     await using workspace = await aWorkspace();
     const path = await aRun(workspace, "runs/newest", {});
     const identity = { ...(aManifest().identity as Identity), messages: "others" };
+    expect((await chooseDirectory(question(workspace, { identity }))).found).toBe(false);
+    await writeFile(join(path, "results.jsonl"), "an answer\n");
     expect(await chooseDirectory(question(workspace, { identity }))).toMatchObject({ path });
   });
 
@@ -115,6 +117,13 @@ describe("the run directory, where none was named,", () => {
     await using workspace = await aWorkspace();
     await aRun(workspace, "runs/trial", { state: "finished", items: 5 });
     expect((await chooseDirectory(question(workspace, { items: 5 }))).found).toBe(false);
+  });
+
+  it("is refused where it holds somebody's own files", async () => {
+    await using workspace = await aWorkspace();
+    await writeFile(join(workspace.path, "output.csv"), "my,own\n");
+    const named = question(workspace, { job: aJob({ out: workspace.path }) });
+    expect(await errorOf(chooseDirectory(named))).toContain("is no run directory, and not empty");
   });
 
   it("is a new one with --new, whatever is unfinished", async () => {

@@ -53,7 +53,7 @@ describe("a drafted job file", () => {
   it.each([
     ["评论", "编号,评论,时间\n1,好,今天\n"],
     ["Content", "Content,stars\nGood,5\n"],
-    ["c", "a,b,c\n1,2,3\n"],
+    ["b", "a,b,c\n1,the longest,3\n"],
   ])("asks about the column `%s`", async (column, content) => {
     const { job } = await drafted("in.csv", content);
     expect(job.messages?.[1]?.content).toContain(`{{ ${column} }}`);
