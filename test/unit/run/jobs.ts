@@ -129,7 +129,7 @@ export function aScene(
     order,
     scan: aScan(),
     prices: { cost: () => null, source: () => null },
-    directory: "/work/runs/reviews",
+    directory: "/srv/runs/reviews",
     closers: new Closers(),
     ...changes,
   };

@@ -51,7 +51,7 @@ describe("the identity of a run", () => {
   function refusal(now: Partial<ResolvedJob>, sha256 = "abc"): string {
     const manifest = aManifest({ identity: { ...identityOf(aJob(), "abc") } });
     try {
-      checkIdentity("/work/runs/reviews", manifest, aJob(now), aScan({ sha256 }));
+      checkIdentity("/srv/runs/reviews", manifest, aJob(now), aScan({ sha256 }));
       return "no error";
     } catch (error) {
       return String(error);
@@ -59,7 +59,7 @@ describe("the identity of a run", () => {
   }
 
   it("is no matter for a new run", () => {
-    expect(() => checkIdentity("/work/runs/new", null, aJob(), aScan())).not.toThrow();
+    expect(() => checkIdentity("/srv/runs/new", null, aJob(), aScan())).not.toThrow();
   });
 
   it("is kept by changes to limits, time, attempts, output and name of the job", () => {

@@ -110,13 +110,13 @@ describe("the end of a run", () => {
   });
 
   it("shows a path in full where it lies outside the working directory", () => {
-    const text = renderSummary(aResult(), { color: false, workingDirectory: "/work/jobs" });
+    const text = renderSummary(aResult(), { color: false, workingDirectory: "/srv/jobs" });
     expect(text).toContain(`output      ${DIRECTORY}/output.csv`);
   });
 
   it("quotes a directory that a shell would take apart", () => {
     const text = summary({
-      directory: "/work/runs/my reviews",
+      directory: "/srv/runs/my reviews",
       usage: aUsage({ items: someItems({ failed: 1 }) }),
     });
     expect(text).toContain("nightshift status 'runs/my reviews'");

@@ -3,7 +3,7 @@ import type { StatusView } from "../../../src/terminal/status-text.ts";
 import type { ResultView } from "../../../src/terminal/summary.ts";
 import type { UsageView } from "../../../src/terminal/usage-rows.ts";
 
-export const DIRECTORY = "/work/runs/reviews-20260102T020000Z";
+export const DIRECTORY = "/srv/runs/reviews-20260102T020000Z";
 export const PLAIN = { color: false, workingDirectory: "/work" };
 
 export function aProgress(changes: Partial<ProgressView> = {}): ProgressView {
@@ -93,7 +93,7 @@ export function aStatus(changes: Partial<StatusView> = {}): StatusView {
     job: "nightly-reviews",
     state: "finished",
     reason: null,
-    input: "/work/jobs/reviews.csv",
+    input: "/srv/jobs/reviews.csv",
     created_at: "2026-01-02T02:00:00.123Z",
     updated_at: "2026-01-02T02:05:02.000Z",
     in_use_by: null,
