@@ -109,7 +109,7 @@ export function anOrder(changes: Partial<RunOrder> = {}): {
     works: true,
     fresh: false,
     logLevel: "silent",
-    workingDirectory: "/work",
+    workingDirectory: "/srv",
     clock,
     random: () => 0,
     onEvent: (event) => events.push(event),

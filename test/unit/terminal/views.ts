@@ -4,7 +4,7 @@ import type { ResultView } from "../../../src/terminal/summary.ts";
 import type { UsageView } from "../../../src/terminal/usage-rows.ts";
 
 export const DIRECTORY = "/srv/runs/reviews-20260102T020000Z";
-export const PLAIN = { color: false, workingDirectory: "/work" };
+export const PLAIN = { color: false, workingDirectory: "/srv" };
 
 export function aProgress(changes: Partial<ProgressView> = {}): ProgressView {
   return {
