@@ -26,8 +26,6 @@ export const EXIT = {
   someFailed: 2,
   /** Stopped; the same command continues. */
   stopped: 3,
-  /** The second Ctrl-C. */
-  killed: 130,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

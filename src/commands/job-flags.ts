@@ -8,48 +8,32 @@ export interface JobFlags extends Omit<JobOverrides, "params"> {
   readonly param?: readonly string[];
 }
 
+const SETTINGS = [
+  "out",
+  "model",
+  "prompt",
+  "system",
+  "idColumn",
+  "encoding",
+  "csvBom",
+  "csvSafe",
+  "concurrency",
+  "rpm",
+  "tpm",
+  "attempts",
+  "timeout",
+  "maxOutage",
+  "stream",
+  "first",
+] as const satisfies readonly (keyof JobFlags)[];
+
+/** The settings among a command's flags, only those that were given. */
 export function overridesOf(flags: JobFlags): JobOverrides {
-  const {
-    out,
-    model,
-    prompt,
-    system,
-    idColumn,
-    encoding,
-    csvBom,
-    csvSafe,
-    concurrency,
-    rpm,
-    tpm,
-    attempts,
-    timeout,
-    maxOutage,
-    stream,
-    first,
-    param,
-  } = flags;
-  const given = {
-    out,
-    model,
-    prompt,
-    system,
-    idColumn,
-    encoding,
-    csvBom,
-    csvSafe,
-    concurrency,
-    rpm,
-    tpm,
-    attempts,
-    timeout,
-    maxOutage,
-    stream,
-    first,
-    params: param === undefined ? undefined : Object.fromEntries(param.map(parseParam)),
+  const given = SETTINGS.filter((name) => flags[name] !== undefined);
+  return {
+    ...Object.fromEntries(given.map((name) => [name, flags[name]])),
+    ...(flags.param !== undefined && { params: Object.fromEntries(flags.param.map(parseParam)) }),
   };
-  return Object.fromEntries(
-    Object.entries(given).filter(([, value]) => value !== undefined),
-  ) as JobOverrides;
 }
 
 function parseParam(text: string): [string, Json] {
