@@ -14,6 +14,10 @@ if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1
   process.exit(1);
 }
 
+// Compiled code of earlier starts, kept below the system's temporary directory; where that cannot
+// be written, it is compiled anew each time.
+(await import("node:module")).enableCompileCache();
+
 const stop = new AbortController();
 const { interrupted } = await import("./commands/interrupted.ts");
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -42,7 +42,7 @@ export async function report(
   io: Io,
   act: (options: RunOptions) => Promise<RunResult>,
 ): Promise<ExitCode> {
-  const reporter = createReporter(flags, io);
+  const reporter = await createReporter(flags, io);
   try {
     const result = await act({
       overrides: overridesOf(flags),
@@ -67,18 +67,23 @@ function exitCodeOf(result: RunResult): ExitCode {
 }
 
 /** Tells people or programs what a run does. */
-function createReporter(
+async function createReporter(
   flags: { readonly json?: boolean; readonly quiet?: boolean },
   io: Io,
-): {
+): Promise<{
   readonly onEvent: (event: RunEvent) => void;
   end(result: RunResult): void;
   close(): void;
-} {
+}> {
   const { color, workingDirectory } = io;
   const json = flags.json ?? false;
   const quiet = flags.quiet ?? false;
-  const writer = createProgressWriter({ stream: io.stderr, clock: systemClock, color, quiet });
+  const writer = await createProgressWriter({
+    stream: io.stderr,
+    clock: systemClock,
+    color,
+    quiet,
+  });
   let lastProgressAt = -Infinity;
   const emit = (event: RunEvent): void => {
     if (!json) return;

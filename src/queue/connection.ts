@@ -1,3 +1,5 @@
+import type { Writable } from "node:stream";
+
 import { Redis, type RedisOptions } from "ioredis";
 
 import { messageOf, UsageError } from "../errors.ts";
@@ -24,6 +26,7 @@ export async function connect(address: string, signal?: AbortSignal): Promise<Co
   signal?.addEventListener("abort", giveUp, { once: true });
   // Without a listener every lost connection would end the process; who needs to know asks `status`.
   redis.on("error", () => {});
+  redis.on("connect", () => writeOncePerTurn(redis.stream));
   let lastError: unknown;
   redis.once("error", (error) => (lastError = error));
   try {
@@ -69,4 +72,24 @@ function open(address: string): Redis {
     );
   }
   return new Redis(address, options);
+}
+
+/**
+ * Gathers what one turn of the event loop writes into one write: the commands of all the answers
+ * that one sync has made safe.
+ */
+function writeOncePerTurn(socket: Writable): void {
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+  let corked = false;
+  socket.write = (...args: unknown[]): boolean => {
+    if (!corked) {
+      corked = true;
+      socket.cork();
+      process.nextTick(() => {
+        corked = false;
+        socket.uncork();
+      });
+    }
+    return write(...args);
+  };
 }

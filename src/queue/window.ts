@@ -9,6 +9,14 @@ export interface WindowLimits {
 /** 4 000 items and 32 MB keep Redis and this process small however long the input is. */
 export const WINDOW_LIMITS: WindowLimits = { items: 4_000, bytes: 32 * 1024 * 1024 };
 
+/** A full window is filled up again when it has come down to this share. */
+const REFILL_BELOW = 15 / 16;
+
+interface Waiting {
+  readonly isDue: () => boolean;
+  readonly wake: () => void;
+}
+
 /**
  * The items that are in the queue but not in the ledger. It keeps them, so that one which Redis
  * loses can be put back.
@@ -17,7 +25,7 @@ export class Window {
   readonly #limits: WindowLimits;
   readonly #items = new Map<number, Item>();
   #bytes = 0;
-  #onChange: (() => void)[] = [];
+  #waiting: Waiting[] = [];
 
   constructor(limits: WindowLimits = WINDOW_LIMITS) {
     this.#limits = limits;
@@ -49,14 +57,35 @@ export class Window {
     if (item === undefined) return;
     this.#items.delete(index);
     this.#bytes -= Buffer.byteLength(item.body);
-    const waiting = this.#onChange;
-    this.#onChange = [];
-    for (const wake of waiting) wake();
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ isDue }) => !isDue());
+    for (const { isDue, wake } of waiting) if (isDue()) wake();
   }
 
-  /** Resolves at the next release. */
-  released(): Promise<void> {
-    return new Promise((resolve) => this.#onChange.push(resolve));
+  /** Resolves when nothing is left in it. */
+  empty(): Promise<void> {
+    return this.#when(() => this.#items.size === 0);
+  }
+
+  /**
+   * Resolves when the item fits and a good part of the window is free: one that is filled up by
+   * single items costs a round trip for each.
+   */
+  room(item: Item): Promise<void> {
+    return this.#when(() => this.fits(item) && this.#isRoomy());
+  }
+
+  #isRoomy(): boolean {
+    const { items, bytes } = this.#limits;
+    return (
+      this.#items.size === 0 ||
+      (this.#items.size <= items * REFILL_BELOW && this.#bytes <= bytes * REFILL_BELOW)
+    );
+  }
+
+  #when(isDue: () => boolean): Promise<void> {
+    if (isDue()) return Promise.resolve();
+    return new Promise((wake) => this.#waiting.push({ isDue, wake }));
   }
 
   indexes(): number[] {

@@ -79,7 +79,7 @@ export async function sit(parts: SittingParts): Promise<void> {
     };
     await enqueue(parts.items, add, window, stopping);
     refill.soon();
-    while (window.size > 0) await untilStopped(window.released(), stopping);
+    await untilStopped(window.empty(), stopping);
   } catch (error) {
     if (!stopping.aborted) parts.stop(asRunStopped(error));
   } finally {
@@ -117,8 +117,10 @@ async function enqueue(
   };
   for await (const batch of items) {
     for (const item of batch) {
-      if (!window.fits(item)) await flush();
-      while (!window.fits(item)) await untilStopped(window.released(), stopping);
+      if (!window.fits(item)) {
+        await flush();
+        await untilStopped(window.room(item), stopping);
+      }
       window.put(item);
       chunk.push(item);
       if (chunk.length >= CHUNK_ITEMS) await flush();

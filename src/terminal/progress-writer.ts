@@ -1,6 +1,4 @@
-import { createLogUpdate } from "log-update";
-
-import { type ProgressView, renderProgress, renderProgressLine } from "./progress-bar.ts";
+import { type ProgressView, renderProgressLine } from "./progress-bar.ts";
 import { manyLines } from "./screen-text.ts";
 
 /** Where progress is drawn: stderr. */
@@ -27,18 +25,19 @@ export interface ProgressWriter {
   done(): void;
 }
 
-const PAINT_EVERY_MS = 125;
 const LINE_EVERY_MS = 10_000;
-const USUAL_COLUMNS = 80;
 
 /** A live bar on a terminal, a line now and then elsewhere. */
-export function createProgressWriter(options: ProgressWriterOptions): ProgressWriter {
+export async function createProgressWriter(
+  options: ProgressWriterOptions,
+): Promise<ProgressWriter> {
   const { stream, quiet } = options;
   if (quiet) return createNoteWriter(stream);
   // A terminal that does not know its width yet says 0.
-  return stream.isTTY === true && stream.columns !== 0
-    ? createBarWriter(options)
-    : createLineWriter(options);
+  if (stream.isTTY !== true || stream.columns === 0) return createLineWriter(options);
+  // What draws it takes 40 ms to load, which nobody without a terminal should wait for.
+  const { createBarWriter } = await import("./bar-writer.ts");
+  return createBarWriter(options);
 }
 
 function createNoteWriter(stream: ProgressStream): ProgressWriter {
@@ -63,37 +62,5 @@ function createLineWriter({ stream, clock }: ProgressWriterOptions): ProgressWri
       stream.write(`${renderProgressLine(progress)}\n`);
     },
     done: () => (isDone = true),
-  };
-}
-
-function createBarWriter({ stream, clock, color }: ProgressWriterOptions): ProgressWriter {
-  // It only writes, and looks at isTTY, columns and rows. The cursor stays visible below the bar:
-  // a process that is killed leaves the terminal as it was.
-  const screen = createLogUpdate(stream as NodeJS.WritableStream, { showCursor: true });
-  let latest: ProgressView | null = null;
-  let nextAt = -Infinity;
-  let isDone = false;
-  const paint = (): void => {
-    if (latest === null || isDone) return;
-    // A full last column makes some terminals break the line.
-    const width = (stream.columns ?? USUAL_COLUMNS) - 1;
-    screen(renderProgress(latest, { width, color }).join("\n"));
-    nextAt = clock.monotonic() + PAINT_EVERY_MS;
-  };
-  return {
-    update: (progress) => {
-      latest = progress;
-      if (clock.monotonic() >= nextAt) paint();
-    },
-    note: (message) => {
-      screen.persist(manyLines(message));
-      paint();
-    },
-    done: () => {
-      if (isDone) return;
-      isDone = true;
-      screen.clear();
-      screen.done();
-    },
   };
 }

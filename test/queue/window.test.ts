@@ -8,6 +8,10 @@ function anItem(index: number, body = "{}"): Item {
   return { index, customId: `row-${index}`, model: "m", body };
 }
 
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 describe("the window", () => {
   test("holds at most 4 000 items and 32 MB", () => {
     expect(WINDOW_LIMITS).toEqual({ items: 4_000, bytes: 33_554_432 });
@@ -37,22 +41,51 @@ describe("the window", () => {
     expect(window.fits(anItem(1, ""))).toBe(false);
   });
 
-  test("wakes all that wait when an item has its outcome", async () => {
-    const window = new Window({ items: 1, bytes: 10 });
-    window.put(anItem(0));
-    const waiting = [window.released(), window.released()];
+  test("has room for an item when a sixteenth of it is free, not at the first gap", async () => {
+    const window = new Window({ items: 32, bytes: 1_000 });
+    for (let index = 0; index < 32; index += 1) window.put(anItem(index));
+    let roomy = false;
+    const room = window.room(anItem(32)).then(() => (roomy = true));
+    window.release(0);
+    await turn();
+    expect([window.fits(anItem(32)), roomy]).toEqual([true, false]);
+    window.release(1);
+    await room;
+    expect(window.size).toBe(30);
+  });
+
+  test("has room by bytes too, and for a large item only when that fits", async () => {
+    const window = new Window({ items: 100, bytes: 160 });
+    for (let index = 0; index < 16; index += 1) window.put(anItem(index, "0123456789"));
+    let roomy = 0;
+    void window.room(anItem(16, "x")).then(() => (roomy += 1));
+    void window.room(anItem(17, "x".repeat(15))).then(() => (roomy += 1));
+    window.release(0);
+    await turn();
+    expect(roomy).toBe(1);
+    window.release(1);
+    await turn();
+    expect(roomy).toBe(2);
+  });
+
+  test("has room for anything when it is empty, and says when it is", async () => {
+    const window = new Window({ items: 1, bytes: 3 });
+    await window.empty();
+    await window.room(anItem(0, "large"));
+    window.put(anItem(0, "large"));
+    const waiting = [window.empty(), window.room(anItem(1, "larger"))];
     window.release(0);
     await Promise.all(waiting);
-    expect(window.fits(anItem(1))).toBe(true);
+    expect(window.size).toBe(0);
   });
 
   test("is not woken by an item that it does not hold", async () => {
-    const window = new Window();
+    const window = new Window({ items: 1, bytes: 10 });
     window.put(anItem(0));
     let woken = false;
-    void window.released().then(() => (woken = true));
+    void window.empty().then(() => (woken = true));
     window.release(1);
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     expect(woken).toBe(false);
   });
 

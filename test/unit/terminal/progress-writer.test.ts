@@ -13,15 +13,23 @@ interface Scene {
   readonly written: string[];
 }
 
-function aScene(options: { isTTY?: boolean; columns?: number; quiet?: boolean }): Scene {
+async function aScene(options: {
+  isTTY?: boolean;
+  columns?: number;
+  quiet?: boolean;
+}): Promise<Scene> {
   const { quiet = false, ...terminal } = options;
   const written: string[] = [];
   const clock = new FakeClock();
   const stream = { ...terminal, write: (text: string) => written.push(text) };
-  return { writer: createProgressWriter({ stream, clock, color: false, quiet }), clock, written };
+  return {
+    writer: await createProgressWriter({ stream, clock, color: false, quiet }),
+    clock,
+    written,
+  };
 }
 
-function onTerminal(): Scene {
+function onTerminal(): Promise<Scene> {
   return aScene({ isTTY: true, columns: 100 });
 }
 
@@ -29,14 +37,14 @@ const HIDE_CURSOR = "\u001B[?25l";
 const ERASE_LINE = "\u001B[2K";
 
 describe("on a terminal", () => {
-  it("paints the bar at the first update", () => {
-    const { writer, written } = onTerminal();
+  it("paints the bar at the first update", async () => {
+    const { writer, written } = await onTerminal();
     writer.update(aProgress());
     expect(written.join("")).toContain("5,214/10,000");
   });
 
   it("paints no more than eight times a second", async () => {
-    const { writer, clock, written } = onTerminal();
+    const { writer, clock, written } = await onTerminal();
     for (let completed = 0; completed < 100; completed += 1) {
       writer.update(aProgress({ completed }));
       await clock.advance(10);
@@ -48,7 +56,7 @@ describe("on a terminal", () => {
     const written: string[] = [];
     const stream = { isTTY: true, columns: 100, write: (text: string) => written.push(text) };
     const clock = new FakeClock();
-    const writer = createProgressWriter({ stream, clock, color: false, quiet: false });
+    const writer = await createProgressWriter({ stream, clock, color: false, quiet: false });
     writer.update(aProgress());
     stream.columns = 41;
     await clock.advance(200);
@@ -56,8 +64,8 @@ describe("on a terminal", () => {
     expect(written.at(-1)).toContain("━━━━━─────  52%  5,214/10,000  12 failed\n");
   });
 
-  it("puts a note above the bar and the bar below it again", () => {
-    const { writer, written } = onTerminal();
+  it("puts a note above the bar and the bar below it again", async () => {
+    const { writer, written } = await onTerminal();
     writer.update(aProgress());
     const before = written.length;
     writer.note("warning: a column is empty");
@@ -65,16 +73,16 @@ describe("on a terminal", () => {
     expect(after).toMatch(/warning: a column is empty\n[^]*5,214\/10,000/);
   });
 
-  it("takes the bar away when it is done", () => {
-    const { writer, written } = onTerminal();
+  it("takes the bar away when it is done", async () => {
+    const { writer, written } = await onTerminal();
     writer.update(aProgress());
     writer.done();
     // Two lines of the bar, and the one on which the cursor stands.
     expect(written.at(-1)?.split(ERASE_LINE)).toHaveLength(4);
   });
 
-  it("never hides the cursor, so that no kill can leave it hidden", () => {
-    const { writer, written } = onTerminal();
+  it("never hides the cursor, so that no kill can leave it hidden", async () => {
+    const { writer, written } = await onTerminal();
     writer.update(aProgress());
     writer.note("note");
     writer.done();
@@ -82,7 +90,7 @@ describe("on a terminal", () => {
   });
 
   it("is silent after it is done", async () => {
-    const { writer, clock, written } = onTerminal();
+    const { writer, clock, written } = await onTerminal();
     writer.update(aProgress());
     writer.done();
     const { length } = written;
@@ -92,8 +100,8 @@ describe("on a terminal", () => {
     expect(written).toHaveLength(length);
   });
 
-  it("still writes a note after it is done, without the bar", () => {
-    const { writer, written } = onTerminal();
+  it("still writes a note after it is done, without the bar", async () => {
+    const { writer, written } = await onTerminal();
     writer.update(aProgress());
     writer.done();
     const { length } = written;
@@ -101,8 +109,8 @@ describe("on a terminal", () => {
     expect(written.slice(length).join("")).toContain("one more thing\n");
   });
 
-  it("falls back to lines where the terminal has no width", () => {
-    const { writer, written } = aScene({ isTTY: true, columns: 0 });
+  it("falls back to lines where the terminal has no width", async () => {
+    const { writer, written } = await aScene({ isTTY: true, columns: 0 });
     writer.update(aProgress());
     expect(written).toEqual([]);
   });
@@ -110,7 +118,7 @@ describe("on a terminal", () => {
 
 describe("elsewhere", () => {
   it("writes a line every ten seconds", async () => {
-    const { writer, clock, written } = aScene({});
+    const { writer, clock, written } = await aScene({});
     for (let at = 0; at <= 25_000; at += 250) {
       writer.update(aProgress());
       await clock.advance(250);
@@ -122,7 +130,7 @@ describe("elsewhere", () => {
   });
 
   it("writes nothing for a run that ends within ten seconds", async () => {
-    const { writer, clock, written } = aScene({});
+    const { writer, clock, written } = await aScene({});
     writer.update(aProgress());
     await clock.advance(9_000);
     writer.update(aProgress());
@@ -130,14 +138,14 @@ describe("elsewhere", () => {
     expect(written).toEqual([]);
   });
 
-  it("writes a note at once", () => {
-    const { writer, written } = aScene({});
+  it("writes a note at once", async () => {
+    const { writer, written } = await aScene({});
     writer.note("warning: a column\u001B[2J is empty");
     expect(written).toEqual(["warning: a column is empty\n"]);
   });
 
   it("writes no progress after it is done", async () => {
-    const { writer, clock, written } = aScene({});
+    const { writer, clock, written } = await aScene({});
     writer.update(aProgress());
     writer.done();
     await clock.advance(20_000);
@@ -148,7 +156,7 @@ describe("elsewhere", () => {
 
 describe("when quiet", () => {
   it("shows no progress, even on a terminal", async () => {
-    const { writer, clock, written } = aScene({ isTTY: true, columns: 100, quiet: true });
+    const { writer, clock, written } = await aScene({ isTTY: true, columns: 100, quiet: true });
     writer.update(aProgress());
     await clock.advance(20_000);
     writer.update(aProgress());
@@ -156,8 +164,8 @@ describe("when quiet", () => {
     expect(written).toEqual([]);
   });
 
-  it("still writes notes", () => {
-    const { writer, written } = aScene({ isTTY: true, columns: 100, quiet: true });
+  it("still writes notes", async () => {
+    const { writer, written } = await aScene({ isTTY: true, columns: 100, quiet: true });
     writer.note("warning: a column is empty");
     expect(written).toEqual(["warning: a column is empty\n"]);
   });
