@@ -5,7 +5,9 @@ import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
+import { limits } from "./cases/limits.ts";
 import { memory } from "./cases/memory.ts";
+import { shared } from "./cases/shared.ts";
 import { size } from "./cases/size.ts";
 import { speed } from "./cases/speed.ts";
 import { start } from "./cases/start.ts";
@@ -14,7 +16,7 @@ import { type Contender, contenders } from "./harness/contenders.ts";
 import { hasRedis, startGateway } from "./harness/service.ts";
 import { warmUp } from "./harness/warm-up.ts";
 
-const CASES: Readonly<Record<string, Case>> = { speed, memory, start, size };
+const CASES: Readonly<Record<string, Case>> = { speed, memory, start, size, limits, shared };
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,6 +25,7 @@ const { values: flags, positionals } = parseArgs({
     runs: { type: "string" },
     concurrency: { type: "string", default: "64" },
     only: { type: "string", multiple: true },
+    row: { type: "string", multiple: true, default: [] },
     cli: { type: "string", default: join(import.meta.dirname, "../dist/cli.js") },
     gateway: { type: "string" },
   },
@@ -91,6 +94,8 @@ function benchAt(gateway: string): Bench {
     gateway,
     directory,
     contenders: available,
+    cli,
+    rows: flags.row,
     items: flags.items === undefined ? null : count("items", flags.items),
     runs: flags.runs === undefined ? null : count("runs", flags.runs),
     concurrency: count("concurrency", flags.concurrency),

@@ -2,15 +2,13 @@
 // The only place that reads argv and ends the process. Nothing is imported before the version of
 // Node is known to be enough: an older one could not even parse what follows.
 
-const OLDEST_NODE = [22, 19] as const;
 /** Whatever still holds the process open this long after its work is done was forgotten. */
 const LINGER_MS = 2_000;
 
-const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
-  process.stderr.write(
-    `nightshift needs Node ${OLDEST_NODE.join(".")} or newer, and this is ${process.versions.node}.\n`,
-  );
+try {
+  await import("./system/supported-node.ts");
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
   process.exit(1);
 }
 
@@ -19,6 +17,7 @@ if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1
 (await import("node:module")).enableCompileCache();
 
 const stop = new AbortController();
+const { EXIT } = await import("./commands/io.ts");
 const { interrupted } = await import("./commands/interrupted.ts");
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
@@ -29,11 +28,20 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     stop.abort(interrupted(signal));
   });
 }
-// Whoever reads our output may stop reading: `nightshift models | head -1`.
-for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever reads our output may stop reading: `nightshift models | head -1`.
+  if (error.code === "EPIPE") return;
+  process.stderr.write(
+    `nightshift: what belongs on stdout cannot be written there: ${error.message}\n` +
+      "Make room, or send it elsewhere, then run the same command again.\n",
+  );
+  process.exitCode ||= EXIT.stopped;
+});
+process.stderr.on("error", () => {});
 
 const { main } = await import("./commands/program.ts");
-process.exitCode = await main(process.argv, stop.signal);
+const code = await main(process.argv, stop.signal);
+if (code !== EXIT.ok) process.exitCode = code;
 setTimeout(() => process.exit(), LINGER_MS).unref();
 
 export {};

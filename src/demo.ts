@@ -34,6 +34,8 @@ process.exitCode = await runCommand(
       nightshiftApiKey: "sk-demo",
       nightshiftBaseUrl: sandbox.url,
       redisUrl: null,
+      // Each demo has another port: what it learns of that gateway helps no later run.
+      stateDirectory: null,
     },
     workingDirectory: process.cwd(),
     color: process.stderr.isTTY && !environment.noColor,

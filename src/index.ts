@@ -1,4 +1,6 @@
 // The public API: everything else may change without notice.
+import "./system/supported-node.ts";
+
 export { RunStopped, UsageError } from "./errors.ts";
 export type { StopReason } from "./errors.ts";
 export type { JobOverrides } from "./job/resolve.ts";

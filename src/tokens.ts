@@ -9,8 +9,12 @@ export interface TokenUsage {
   readonly reasoning: number;
 }
 
-/** What tokens cost; null where no price is known, which is never the same as nothing. */
-export type CostOf = (model: string, usage: TokenUsage) => number | null;
+/**
+ * What answers cost, in US dollars; null where no price is known, which is never the same as nothing.
+ *
+ * @param calls that brought these tokens: some models have a price per call. Default 1.
+ */
+export type CostOf = (model: string, usage: TokenUsage, calls?: number) => number | null;
 
 const ASCII_PER_TOKEN = 4;
 const TOKENS_PER_OTHER = 0.8;

@@ -7,6 +7,10 @@ export interface Bench {
   /** A temporary directory. */
   readonly directory: string;
   readonly contenders: readonly Contender[];
+  /** Nightshift's entry. */
+  readonly cli: string;
+  /** The rows of the case that are wanted; none for all of them. */
+  readonly rows: readonly string[];
   /** Null for the case's own number. */
   readonly items: number | null;
   /** Null for the case's own number. */

@@ -49,7 +49,13 @@ async function spawnMeasured(
   const spawnedAt = performance.now();
   const child = spawn(process.execPath, ["--import", hook, ...args], {
     cwd: directory,
-    env: { ...plainEnvironment(), ...env, BENCH_USAGE_FILE: usageFile },
+    env: {
+      ...plainEnvironment(),
+      // What one run learned must not help the next.
+      XDG_STATE_HOME: join(directory, "state"),
+      ...env,
+      BENCH_USAGE_FILE: usageFile,
+    },
     stdio: ["ignore", "ignore", "pipe"],
     timeout: KILL_AFTER_MS,
     killSignal: "SIGKILL",
@@ -73,7 +79,7 @@ async function spawnMeasured(
 }
 
 /** No proxies, keys or Node options of the user's own. */
-function plainEnvironment(): Record<string, string> {
+export function plainEnvironment(): Record<string, string> {
   const kept = ["PATH", "HOME", "TMPDIR", "LANG"];
   return Object.fromEntries(kept.flatMap((name) => entryOf(name)));
 }

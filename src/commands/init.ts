@@ -2,18 +2,27 @@ import { writeFile } from "node:fs/promises";
 import { dirname, extname, join, relative } from "node:path";
 
 import { messageOf, UsageError } from "../errors.ts";
+import type { Delimiter } from "../job/schema.ts";
 import { draftJob } from "../run/draft-job.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 
 /** Writes a commented job file for an input, beside it unless told otherwise. */
 export async function initCommand(
   input: string,
-  flags: { readonly out?: string; readonly encoding?: string; readonly force?: boolean },
+  flags: {
+    readonly out?: string;
+    readonly encoding?: string;
+    readonly delimiter?: Delimiter;
+    readonly force?: boolean;
+  },
   io: Io,
 ): Promise<ExitCode> {
   const bare = input.replace(/\.gz$/i, "");
   const path = flags.out ?? join(dirname(input), `${stem(bare)}.yaml`);
-  const text = await draftJob(input, relative(dirname(path), input), flags.encoding ?? null);
+  const text = await draftJob(input, relative(dirname(path), input), {
+    ...(flags.encoding !== undefined && { encoding: flags.encoding }),
+    ...(flags.delimiter !== undefined && { delimiter: flags.delimiter }),
+  });
   try {
     await writeFile(path, text, { flag: flags.force === true ? "w" : "wx" });
   } catch (error) {

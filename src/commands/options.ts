@@ -8,6 +8,7 @@ export function addJobOptions(command: Command): Command {
     .option("--system <template>", "the system message")
     .option("--id-column <column>", "column that names the items; its values must differ")
     .option("--encoding <name>", "encoding of the input, such as gb18030")
+    .addOption(delimiterOption())
     .option("--csv-bom", "begin output.csv with a byte order mark, for Excel")
     .option("--csv-safe", "escape cells of output.csv that a spreadsheet would run as formulas")
     .option("--first <n>", "only the first n records", positiveInteger);
@@ -21,7 +22,14 @@ export function addAttemptOptions(command: Command): Command {
     .option("--concurrency <n>", "calls in flight (default: 64)", positiveInteger)
     .option("--rpm <n>", "requests per minute of the account", positive)
     .option("--tpm <n>", "tokens per minute of the account", positive)
-    .option("--attempts <n>", "calls per item at most (default: 6)", positiveInteger)
+    .option("--budget-usd <n>", "US dollars that the run may spend in all", positive)
+    .option("--budget-tokens <n>", "tokens that the run may use in all", positiveInteger)
+    .option("--budget-requests <n>", "calls that the run may make in all", positiveInteger)
+    .option(
+      "--attempts <n>",
+      "calls per item at most; those that an outage swallowed do not count (default: 6)",
+      positiveInteger,
+    )
     .option("--timeout <duration>", "time for an answer (default: 60s)")
     .option("--max-outage <duration>", "how long to wait for a gateway that is away (default: 24h)")
     .option("--stream", "ask for streamed answers")
@@ -42,6 +50,15 @@ export function addReportOptions(command: Command): Command {
         .choices(["trace", "debug", "info", "warn", "error", "silent"])
         .default("info"),
     );
+}
+
+export function delimiterOption(): Option {
+  return new Option("--delimiter <sign>", "what separates the columns of a CSV").choices([
+    ",",
+    ";",
+    "|",
+    "tab",
+  ]);
 }
 
 /** An option that may be given several times. */
@@ -72,6 +89,15 @@ export function nonNegative(text: string): number {
     throw new InvalidArgumentError("It must be a number, 0 or more.");
   }
   return value;
+}
+
+/** `300`, or `200-400` for anything between. */
+export function millisecondsOrRange(text: string): number | { min: number; max: number } {
+  const dash = text.indexOf("-", 1);
+  if (dash === -1) return nonNegative(text);
+  const [min, max] = [nonNegative(text.slice(0, dash)), nonNegative(text.slice(dash + 1))];
+  if (min > max) throw new InvalidArgumentError("The smaller number comes first.");
+  return { min, max };
 }
 
 export function wholeNumber(text: string): number {

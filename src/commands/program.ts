@@ -9,6 +9,8 @@ import {
   addAttemptOptions,
   addJobOptions,
   addReportOptions,
+  delimiterOption,
+  millisecondsOrRange,
   nonNegative,
   port,
   positive,
@@ -90,7 +92,7 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
   program
     .command("status")
     .description("counts, cost and the causes of errors of a run; without a directory: all runs")
-    .argument("[run-dir]", "a run directory")
+    .argument("[run-dir]", "a run directory, or one that holds some")
     .option("--json", "one JSON object per run on stdout")
     .action(async (directory: string | undefined, flags: object) => {
       const { statusCommand } = await import("./status.ts");
@@ -128,6 +130,7 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .argument("<input>", "a CSV or JSONL file")
     .option("--out <file>", "where to write it; default: beside the input")
     .option("--encoding <name>", "encoding of the input, such as gb18030")
+    .addOption(delimiterOption())
     .option("--force", "overwrite an existing job file")
     .action(async (input: string, flags: object) => {
       const { initCommand } = await import("./init.ts");
@@ -156,12 +159,13 @@ function addSandbox(program: Command, io: Io, done: (code: ExitCode) => void): v
     .option("--port <n>", "port on 127.0.0.1; 0 takes any", port, 8787)
     .option("--seed <n>", "chance that repeats", wholeNumber)
     .option("--chaos <rates>", "faults by rate: 429=0.05,500=0.02,timeout=0.01")
-    .option("--ttft <ms>", "milliseconds to the first token", nonNegative)
+    .option("--ttft <ms>", "milliseconds to the first token, or 200-400", millisecondsOrRange)
     .option("--tps <n>", "tokens per second", positive)
     .option("--jitter <sigma>", "log-normal spread of both", nonNegative)
     .option("--rpm <n>", "requests per minute and key", positive)
     .option("--tpm <n>", "tokens per minute and key", positive)
     .option("--max-concurrency <n>", "calls at once per key", positiveInteger)
+    .option("--limit-window <ms>", "within which rpm and tpm hold (default: a minute)", positive)
     .option("--burst <n>", "a token bucket of this size instead of a sliding window", positive)
     .addOption(
       new Option("--retry-after <form>", "what a 429 tells").choices([

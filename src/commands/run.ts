@@ -5,6 +5,7 @@ import { systemClock } from "../system/clock.ts";
 import type { LogLevel } from "../system/log.ts";
 import { renderDryRun } from "../terminal/dry-run-text.ts";
 import { createProgressWriter } from "../terminal/progress-writer.ts";
+import { manyLines } from "../terminal/screen-text.ts";
 import { renderSummary } from "../terminal/summary.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 import { type JobFlags, overridesOf } from "./job-flags.ts";
@@ -121,8 +122,12 @@ async function createReporter(
 }
 
 async function showDryRun(target: string, flags: RunFlags, io: Io): Promise<ExitCode> {
-  const report = await dryRun(target, overridesOf(flags), io.signal);
+  const { warnings, ...report } = await dryRun(target, overridesOf(flags), io.signal);
+  for (const message of warnings) io.stderr.write(`warning: ${manyLines(message)}\n`);
   if (flags.json === true) {
+    for (const message of warnings) {
+      io.stdout.write(`${JSON.stringify({ event: "warning", message })}\n`);
+    }
     io.stdout.write(`${JSON.stringify({ event: "dry_run", ...report })}\n`);
   } else {
     io.stdout.write(`${renderDryRun(report, { color: io.color })}\n`);

@@ -4,6 +4,7 @@ import type { Profile } from "../sandbox/error-answer.ts";
 import type { Limits } from "../sandbox/limits.ts";
 import { startSandbox } from "../sandbox/sandbox.ts";
 import type { SandboxOptions } from "../sandbox/sandbox.ts";
+import type { Range } from "../sandbox/state.ts";
 
 /** What `nightshift sandbox` takes. */
 export interface SandboxCommandOptions {
@@ -13,7 +14,7 @@ export interface SandboxCommandOptions {
   /** `429=0.05,500=0.02,timeout=0.01` */
   readonly chaos?: string;
   /** Milliseconds to the first token. */
-  readonly ttft?: number;
+  readonly ttft?: number | Range;
   /** Tokens per second. */
   readonly tps?: number;
   /** Sigma of the log-normal spread of both. */
@@ -21,6 +22,8 @@ export interface SandboxCommandOptions {
   readonly rpm?: number;
   readonly tpm?: number;
   readonly maxConcurrency?: number;
+  /** Milliseconds within which the rates hold. */
+  readonly limitWindow?: number;
   readonly burst?: number;
   readonly retryAfter?: NonNullable<Limits["retryAfter"]>;
   readonly rateHeaders?: NonNullable<Limits["rateHeaders"]>;
@@ -75,6 +78,7 @@ export function toSandboxOptions(options: SandboxCommandOptions): SandboxOptions
     rpm: options.rpm,
     tpm: options.tpm,
     maxConcurrency: options.maxConcurrency,
+    windowMs: options.limitWindow,
     burst: options.burst,
     retryAfter: options.retryAfter,
     rateHeaders: options.rateHeaders,

@@ -4,6 +4,7 @@ import type { Item } from "../item.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Random } from "../system/random.ts";
+import type { AttemptBudget, Reservation } from "./attempt-budget.ts";
 import { AttemptFailed, AttemptHistory } from "./attempt-history.ts";
 import { backoffMs } from "./backoff.ts";
 import { classify } from "./classify.ts";
@@ -29,6 +30,8 @@ export interface Answering {
   readonly random: Random;
   /** Tokens that a request may use at most: its prompt and the answer it asks for. */
   readonly tokensOf: (body: string) => number;
+  /** Null where nothing limits what the run may spend. */
+  readonly budget: AttemptBudget | null;
   /** Told of every verdict, before anything is decided upon it. */
   readonly onVerdict: (item: Item, verdict: Verdict) => void;
   /** How often the gateway has shown so far that it works: answered calls of any item. */
@@ -68,8 +71,8 @@ export async function answerItem(item: Item, answering: Answering): Promise<Answ
 }
 
 async function attempt(item: Item, answering: Answering, history: AttemptHistory): Promise<Answer> {
-  const { client, governor, policy, clock, stopping, ending } = answering;
-  const permit: Permit = await governor.enter(answering.tokensOf(item.body), stopping);
+  const { client, governor, policy, clock, ending } = answering;
+  const { permit, reservation } = await admit(item, answering);
   history.begin();
   let verdict: Verdict;
   let ms: number;
@@ -82,10 +85,12 @@ async function attempt(item: Item, answering: Answering, history: AttemptHistory
     ms = reply.ms;
     verdict = classify(reply, { onLength: policy.onLength, now: clock.now() });
   } catch (error) {
+    reservation?.settle(null);
     permit.report(null, null);
     permit.free();
     throw error;
   }
+  reservation?.settle(verdict);
   permit.report(verdict, governor.countsTokens ? tokensUsed(verdict) : null);
   answering.onVerdict(item, verdict);
   history.note(verdict);
@@ -94,6 +99,25 @@ async function attempt(item: Item, answering: Answering, history: AttemptHistory
     throw new AttemptFailed(verdict, ms);
   }
   return { outcome: history.completed(item, verdict, ms), free: () => permit.free() };
+}
+
+/** Leave to make one call: what it may cost is set aside first, since waiting for that needs no slot. */
+async function admit(
+  item: Item,
+  { budget, governor, stopping, tokensOf }: Answering,
+): Promise<{ permit: Permit; reservation: Reservation | null }> {
+  const reservation = budget === null ? null : await budget.reserve(item, stopping);
+  let permit: Permit | null = null;
+  try {
+    permit = await governor.enter(() => tokensOf(item.body), stopping);
+    reservation?.sent();
+    return { permit, reservation };
+  } catch (error) {
+    reservation?.cancel();
+    permit?.report(null, 0);
+    permit?.free();
+    throw error;
+  }
 }
 
 /** Whether another attempt follows; if so, resolves when its time has come. */

@@ -5,8 +5,9 @@ import { failureOf, jsonOnOneLine, requestIdIn } from "./evidence.ts";
 import { isRecord, parseJson, textOf } from "./json.ts";
 import { redactSecrets } from "./redact.ts";
 import type { Answered, Reply, Unanswered } from "./reply.ts";
-import { requestsPerMinute, retryAfterMs } from "./retry-after.ts";
+import { retryAfterMs } from "./retry-after.ts";
 import { meaningOfStatus } from "./status.ts";
+import { toldLimits } from "./told-limits.ts";
 import type { Trouble, Verdict } from "./verdict.ts";
 
 /** What the job and the hour have to say about it. */
@@ -115,7 +116,7 @@ function judgeProblem(reply: Answered, problem: Problem, status: number, now: nu
     ...meaning,
     failure,
     waitMs: retryAfterMs(reply.headers, problem.message, now),
-    requestsPerMinute: requestsPerMinute(problem.message),
+    ...toldLimits(problem.message),
   };
 }
 

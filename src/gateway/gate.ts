@@ -3,20 +3,28 @@ import type { Random } from "../system/random.ts";
 
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** After a pause as long as this the first calls go one by one, until one of them is let in. */
+const SHORTEST_LONG_PAUSE_MS = 1_000;
+const TRIAL_EVERY_MS = 250;
 /** Those who waited are let go over this share of the pause, so that they don't all call at once. */
 const SPREAD = 0.25;
 const LONGEST_SPREAD_MS = 2_000;
 
 /**
  * The gate that a throttling answer closes for every worker of the account. While it is closed
- * nobody calls.
+ * nobody calls; then a call tries whether it is open, four times a second at most.
  */
 export class Gate {
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #waiting = new Set<() => void>();
   #closedAt = -Infinity;
   #opensAt = -Infinity;
   #untold = 0;
+  #onTrial = false;
+  #nextTrialAt = -Infinity;
+  #spreadMs = 0;
+  #cancelTimer: (() => void) | null = null;
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
@@ -37,43 +45,80 @@ export class Gate {
    * @returns whether this closed the gate anew.
    */
   close(sentAt: number, waitMs: number | null): boolean {
-    const now = this.#clock.monotonic();
     const isNews = sentAt > this.#closedAt;
     if (waitMs !== null) {
       // News whenever the call was sent: the gateway said so.
-      this.#closeFor(waitMs);
+      this.closeFor(waitMs);
     } else if (isNews) {
-      this.#closeFor(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#untold));
+      this.closeFor(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#untold));
       this.#untold += 1;
     }
-    if (isNews) this.#closedAt = now;
+    if (isNews) this.#closedAt = this.#clock.monotonic();
     return isNews;
   }
 
+  /** Closes it for so long from now; never opens it sooner than an earlier answer said. */
+  closeFor(ms: number): void {
+    const opensAt = this.#clock.monotonic() + ms;
+    if (opensAt <= this.#opensAt) return;
+    this.#opensAt = opensAt;
+    this.#spreadMs = Math.min(ms * SPREAD, LONGEST_SPREAD_MS);
+    if (ms >= SHORTEST_LONG_PAUSE_MS) this.#onTrial = true;
+    this.#wake();
+  }
+
   /** A call was answered: the next untold pause is the first again. */
-  answered(): void {
-    this.#untold = 0;
+  answered(sentAt: number): void {
+    if (sentAt >= this.#closedAt) this.#untold = 0;
+    this.letIn(sentAt);
+  }
+
+  /** A call brought anything but a refusal: if it was sent since the gate closed, it is open. */
+  letIn(sentAt: number): void {
+    if (!this.#onTrial || this.opensAt !== null || sentAt < this.#closedAt) return;
+    this.#onTrial = false;
+    this.#wake();
   }
 
   /** Resolves when the gate is open; those who waited leave spread over a little time. */
   async pass(signal: AbortSignal): Promise<void> {
-    let waited = 0;
-    for (;;) {
-      const pause = this.#opensAt - this.#clock.monotonic();
-      if (pause <= 0) break;
-      await this.#clock.sleep(pause, signal);
-      waited = pause;
-    }
-    if (waited > 0) {
-      await this.#clock.sleep(
-        this.#random() * Math.min(waited * SPREAD, LONGEST_SPREAD_MS),
-        signal,
-      );
-    }
+    if (this.opensAt === null && !this.#onTrial) return;
+    signal.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const go = (): void => {
+        this.#waiting.delete(go);
+        signal.removeEventListener("abort", stop);
+        resolve();
+      };
+      const stop = (): void => {
+        this.#waiting.delete(go);
+        if (this.#waiting.size === 0) this.#wake();
+        reject(signal.reason as Error);
+      };
+      signal.addEventListener("abort", stop, { once: true });
+      this.#waiting.add(go);
+      if (this.#cancelTimer === null) this.#wake();
+    });
+    if (this.#onTrial || this.#spreadMs === 0) return;
+    await this.#clock.sleep(this.#random() * this.#spreadMs, signal);
   }
 
-  /** Never opens it sooner than an earlier answer said. */
-  #closeFor(ms: number): void {
-    this.#opensAt = Math.max(this.#opensAt, this.#clock.monotonic() + ms);
+  /** Lets go whom it may, and comes back when it may let go another. */
+  #wake(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    const now = this.#clock.monotonic();
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    if (this.#opensAt <= now && !this.#onTrial) {
+      for (const go of this.#waiting) go();
+      return;
+    }
+    const nextAt = Math.max(this.#opensAt, this.#nextTrialAt);
+    if (nextAt <= now) {
+      this.#nextTrialAt = now + TRIAL_EVERY_MS;
+      first();
+      this.#wake();
+    } else this.#cancelTimer = this.#clock.after(nextAt - now, () => this.#wake());
   }
 }

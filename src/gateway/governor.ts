@@ -1,23 +1,39 @@
+import type { AccountShare } from "../account-share.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Random } from "../system/random.ts";
 import { Breaker, DISTRUST, OUTAGE, type Probe } from "./breaker.ts";
 import { Gate } from "./gate.ts";
 import { Permits } from "./permits.ts";
+import { RateFinder } from "./rate-finder.ts";
 import { Slots } from "./slots.ts";
+import { Supply } from "./supply.ts";
 import type { Verdict } from "./verdict.ts";
 
 const SHRINK_EVERY_MS = 1_000;
 
+/** What an account allows; null where that is not known. */
+export interface Limits {
+  readonly rpm: number | null;
+  readonly tpm: number | null;
+  readonly concurrency: number | null;
+}
+
 export interface GovernorOptions {
   /** Calls in flight at most. */
   readonly concurrency: number;
-  /** Requests per minute; null where the account's limit is not known. */
+  /** Requests per minute at most; null where nobody said. */
   readonly rpm: number | null;
-  /** Tokens per minute; null where the account's limit is not known. */
+  /** Tokens per minute at most; null where nobody said. */
   readonly tpm: number | null;
+  /** What an earlier run found out about the account: where this one begins. */
+  readonly learned?: Limits;
+  /** Where other processes use the same account at the same time. @default null */
+  readonly share?: AccountShare | null;
   readonly clock: Clock;
   readonly random: Random;
 }
+
+type Throttled = Extract<Verdict, { class: "throttled" }>;
 
 /** Leave to make one call. The slot is held until {@link Permit.free}. */
 export interface Permit {
@@ -35,12 +51,25 @@ interface Probes {
   readonly trust: Probe;
 }
 
+/** A call that was sent. */
+interface Sent {
+  readonly at: number;
+  readonly tokens: number;
+  /** Calls in flight when it was sent, itself among them. */
+  readonly inFlight: number;
+  readonly probes: Probes;
+}
+
 /** What holds the run back just now. */
 export type Holdup =
   | { readonly kind: "nothing" }
   | { readonly kind: "throttled"; readonly untilMs: number }
   | { readonly kind: "outage"; readonly forMs: number; readonly message: string }
-  | { readonly kind: "rpm" | "tpm" };
+  | { readonly kind: "rpm" | "tpm"; readonly perMinute: number }
+  /** As many calls in flight as there may be. */
+  | { readonly kind: "concurrency"; readonly calls: number }
+  /** More calls at once would only be answered later. */
+  | { readonly kind: "latency"; readonly calls: number };
 
 /** Stands in front of every call: outages, throttling, the account's rates and calls in flight. */
 export class Governor {
@@ -49,29 +78,52 @@ export class Governor {
   readonly #gate: Gate;
   readonly #breaker: Breaker;
   readonly #trust: Breaker;
-  readonly #requests: Permits | null;
-  readonly #tokens: Permits | null;
+  readonly #requests: RateFinder;
+  readonly #tokens: RateFinder;
+  readonly #requestPermits = new Permits(() => this.#supply.wanted());
+  readonly #tokenPermits = new Permits(() => this.#supply.wanted());
+  readonly #supply: Supply;
+  #inFlight = 0;
   #awaySince: number | null = null;
   #lastMessage = "";
   #lastShrinkAt = -Infinity;
 
   constructor(options: GovernorOptions) {
     this.#options = options;
-    this.#slots = new Slots(options.concurrency);
-    this.#gate = new Gate(options.clock, options.random);
-    this.#breaker = new Breaker(options.clock, OUTAGE);
-    this.#trust = new Breaker(options.clock, DISTRUST);
-    this.#requests = options.rpm === null ? null : new Permits(options.rpm);
-    this.#tokens = options.tpm === null ? null : new Permits(options.tpm);
+    const { clock, random, learned, share = null } = options;
+    const now = clock.monotonic();
+    this.#slots = new Slots(options.concurrency, learned?.concurrency ?? null, now);
+    this.#gate = new Gate(clock, random);
+    this.#breaker = new Breaker(clock, OUTAGE);
+    this.#trust = new Breaker(clock, DISTRUST);
+    this.#requests = new RateFinder(options.rpm, learned?.rpm ?? null, now);
+    this.#tokens = new RateFinder(options.tpm, learned?.tpm ?? null, now);
+    this.#supply = new Supply({
+      requests: { finder: this.#requests, permits: this.#requestPermits },
+      tokens: { finder: this.#tokens, permits: this.#tokenPermits },
+      clock,
+      share,
+      onClosed: (ms) => this.#gate.closeFor(ms),
+    });
   }
 
-  /** Whether it wants to know how many tokens calls used. */
+  /** Whether it wants to know how many tokens calls may use, and used. */
   get countsTokens(): boolean {
-    return this.#tokens !== null;
+    return this.#tokens.rate !== null;
   }
 
+  /** Calls that were sent and are not recorded yet. */
   get inFlight(): number {
-    return this.#slots.taken;
+    return this.#inFlight;
+  }
+
+  /** What was found out about the account; null where nothing was. */
+  get learned(): Limits {
+    return {
+      rpm: this.#requests.learned,
+      tpm: this.#tokens.learned,
+      concurrency: this.#slots.found,
+    };
   }
 
   /**
@@ -97,18 +149,24 @@ export class Governor {
       const { clock } = this.#options;
       return { kind: "throttled", untilMs: clock.now() + opensAt - clock.monotonic() };
     }
-    if ((this.#requests?.waiting ?? 0) > 0) return { kind: "rpm" };
-    if ((this.#tokens?.waiting ?? 0) > 0) return { kind: "tpm" };
-    return { kind: "nothing" };
+    if (this.#requests.rate !== null && this.#requestPermits.waiting > 0) {
+      return { kind: "rpm", perMinute: this.#requests.rate };
+    }
+    if (this.#tokens.rate !== null && this.#tokenPermits.waiting > 0) {
+      return { kind: "tpm", perMinute: this.#tokens.rate };
+    }
+    if (this.#slots.waiting === 0) return { kind: "nothing" };
+    const kind = this.#slots.isCrowded ? "latency" : "concurrency";
+    return { kind, calls: this.#slots.limit };
   }
 
   /**
    * Resolves when a call may be made.
    *
-   * @param tokens that the call may use at most: its prompt and the answer it asks for.
+   * @param tokens tells how many the call may use at most: its prompt and the answer it asks for.
    * @throws the signal's reason when it aborts first.
    */
-  async enter(tokens: number, signal: AbortSignal): Promise<Permit> {
+  async enter(tokens: () => number, signal: AbortSignal): Promise<Permit> {
     for (;;) {
       await this.#gate.pass(signal);
       const outage = await this.#breaker.pass(signal);
@@ -120,14 +178,21 @@ export class Governor {
         takenBack.push(() => this.#trust.gaveUp(trust));
         await this.#slots.take(signal);
         takenBack.push(() => this.#slots.free());
-        await this.#requests?.take(1, signal);
-        takenBack.push(() => this.#requests?.refund(1));
-        await this.#tokens?.take(tokens, signal);
-        takenBack.push(() => this.#tokens?.refund(tokens));
+        if (this.#requests.rate !== null) {
+          await this.#requestPermits.take(1, signal);
+          takenBack.push(() => this.#requestPermits.giveBack(1));
+        }
+        const limit = this.#tokens.rate;
+        // A call that is larger than a minute's tokens takes them all.
+        const units = limit === null ? 0 : Math.min(tokens(), Math.floor(limit));
+        if (units > 0) {
+          await this.#tokenPermits.take(units, signal);
+          takenBack.push(() => this.#tokenPermits.giveBack(units));
+        }
         // The world may have changed while this call waited for its turn.
         const admitted =
           this.#gate.opensAt === null && this.#breaker.admits(outage) && this.#trust.admits(trust);
-        if (admitted && !signal.aborted) return this.#permit(tokens, { outage, trust });
+        if (admitted && !signal.aborted) return this.#permit(units, { outage, trust });
       } catch (error) {
         giveBack();
         throw error;
@@ -137,22 +202,34 @@ export class Governor {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#requests?.close(), this.#tokens?.close()]);
+    this.#supply.close();
+    await Promise.all([this.#requestPermits.close(), this.#tokenPermits.close()]);
   }
 
   #permit(tokens: number, probes: Probes): Permit {
-    const sentAt = this.#options.clock.monotonic();
+    const at = this.#options.clock.monotonic();
+    this.#inFlight += 1;
+    this.#requests.sent(at, 1);
+    this.#tokens.sent(at, tokens);
+    const sent: Sent = { at, tokens, inFlight: this.#inFlight, probes };
     return {
-      sentAt,
+      sentAt: at,
       report: (verdict, tokensUsed) => {
-        if (tokensUsed !== null) this.#tokens?.refund(tokens - tokensUsed);
-        this.#learn(verdict, sentAt, probes);
+        if (tokensUsed !== null && tokens > 0) {
+          this.#tokenPermits.refund(tokens - tokensUsed);
+          this.#tokens.takeBack(at, tokens - tokensUsed);
+        }
+        this.#learn(verdict, sent);
       },
-      free: () => this.#slots.free(),
+      free: () => {
+        this.#inFlight -= 1;
+        this.#slots.free();
+      },
     };
   }
 
-  #learn(verdict: Verdict | null, sentAt: number, { outage: probe, trust }: Probes): void {
+  #learn(verdict: Verdict | null, sent: Sent): void {
+    const { outage: probe, trust } = sent.probes;
     if (verdict?.class === "completed") this.#trust.answered();
     else if (verdict?.class === "pause-run") this.#trust.failed(verdict.failure.message, trust);
     else this.#trust.gaveUp(trust);
@@ -160,10 +237,16 @@ export class Governor {
       this.#breaker.gaveUp(probe);
       return;
     }
+    const now = this.#options.clock.monotonic();
     if (verdict.class === "throttled" || (verdict.class === "retry" && verdict.outage)) {
-      this.#awaySince ??= this.#options.clock.monotonic();
+      this.#awaySince ??= now;
       this.#lastMessage = verdict.failure.message;
     } else this.#awaySince = null;
+    if (verdict.class !== "throttled") {
+      this.#gate.letIn(sent.at);
+      if (!this.#requests.letIn(sent.at)) this.#shrink(now);
+      this.#tokens.letIn(sent.at);
+    }
     if (verdict.class === "retry" && verdict.outage) {
       this.#breaker.failed(verdict.failure.message, probe);
       return;
@@ -171,19 +254,37 @@ export class Governor {
     // Whatever it means for its item, a 5xx is no sign that an outage is over.
     if (isServerError(verdict)) this.#breaker.gaveUp(probe);
     else this.#breaker.answered();
-    if (verdict.class === "throttled") {
-      if (this.#gate.close(sentAt, verdict.waitMs)) this.#shrink();
-      return;
-    }
+    if (verdict.class === "throttled") this.#throttled(verdict, sent, now);
     if (verdict.class === "completed") {
-      this.#gate.answered();
-      this.#slots.grow();
+      this.#gate.answered(sent.at);
+      this.#slots.answered(now - sent.at, now);
+    }
+  }
+
+  #throttled(verdict: Throttled, sent: Sent, now: number): void {
+    const isNews = this.#gate.close(sent.at, verdict.waitMs);
+    const opensAt = this.#gate.opensAt;
+    if (opensAt !== null) this.#supply.tellClosed(opensAt - now);
+    const { requestsPerMinute, tokensPerMinute, limit } = verdict;
+    const refusal = { now, sentAt: sent.at, isNews };
+    if (limit === "concurrency" || limit === "overload") {
+      this.#requests.takeBack(sent.at, 1);
+      if (!isNews) return;
+      if (limit === "concurrency") this.#slots.refused(sent.inFlight - 1, now);
+      else this.#shrink(now);
+    } else if (tokensPerMinute !== null || (limit === "tokens" && this.countsTokens)) {
+      this.#requests.takeBack(sent.at, 1);
+      this.#tokens.refused({ ...refusal, units: sent.tokens, told: tokensPerMinute });
+    } else {
+      this.#tokens.takeBack(sent.at, sent.tokens);
+      const explained = this.#requests.refused({ ...refusal, units: 1, told: requestsPerMinute });
+      // Where the rate does not explain it, the number of calls at once may.
+      if (!explained) this.#shrink(now);
     }
   }
 
   /** A gateway that tells waits of milliseconds would otherwise halve the calls with each of them. */
-  #shrink(): void {
-    const now = this.#options.clock.monotonic();
+  #shrink(now: number): void {
     if (now - this.#lastShrinkAt < SHRINK_EVERY_MS) return;
     this.#lastShrinkAt = now;
     this.#slots.shrink();

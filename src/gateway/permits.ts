@@ -1,9 +1,8 @@
 import Bottleneck from "bottleneck";
 
-/** Bottleneck refreshes a reservoir at multiples of 250 ms only. */
-const INTERVALS_MS = [250, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000];
-/** How much of the rate may be lost by granting whole units per interval. */
-const TOLERATED_LOSS = 0.02;
+/** The longest time in which one batch may be fed: what waits behind it is not held up for longer. */
+const BATCH_MS = 10;
+const REFUNDS_KEPT_MS = 1_000;
 const MINUTE_MS = 60_000;
 
 interface Waiting {
@@ -12,33 +11,42 @@ interface Waiting {
 }
 
 /**
- * Permits at a known rate (requests or tokens per minute), from one bottleneck.
+ * Hands out units of one limit (requests or tokens) in the order of asking, from a bottleneck whose
+ * reservoir somebody feeds.
  *
  * A `schedule` costs 2.4 ms, one after another, whatever it grants; so the callers that have
- * gathered meanwhile share one, weighted by all they need. A batch never weighs more than the
- * bucket (it would wait for ever, and all behind it): what is larger is granted in parts.
+ * gathered meanwhile share one, weighted by what they need. A batch never weighs more than is fed
+ * in a moment: what is larger is granted in parts.
  */
 export class Permits {
-  readonly #bottleneck: Bottleneck;
-  readonly #bucket: number;
+  readonly #bottleneck = new Bottleneck({ reservoir: 0 });
   readonly #waiting: Waiting[] = [];
+  readonly #onWanted: () => void;
+  #perMinute = 0;
   #granting = false;
-  /** Units that were granted but not used: given out first. */
-  #refunded = 0;
+  /** Units in the reservoir that no batch has taken yet. */
+  #fed = 0;
+  /** Units that were granted and not used: given out first. */
+  #spare = 0;
 
-  /** @param perMinute units per minute. */
-  constructor(perMinute: number) {
-    const { amount, intervalMs } = bucketFor(perMinute);
-    this.#bucket = amount;
-    this.#bottleneck = new Bottleneck({
-      reservoir: amount,
-      reservoirRefreshAmount: amount,
-      reservoirRefreshInterval: intervalMs,
-    });
+  /** @param onWanted told whenever somebody comes to wait. */
+  constructor(onWanted: () => void) {
+    this.#onWanted = onWanted;
   }
 
+  /** Callers that wait. */
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  /** Whole units that they wait for and that nobody has fed yet. */
+  get lacking(): number {
+    return Math.max(0, Math.ceil(this.#wanted() - this.#spare) - this.#fed);
+  }
+
+  /** Units that will be fed, at about this rate; batches are as large as that allows. */
+  set perMinute(units: number | null) {
+    this.#perMinute = units ?? 0;
   }
 
   /** Resolves when `units` are granted. Who stops waiting leaves its place to the next. */
@@ -59,13 +67,34 @@ export class Permits {
       };
       signal.addEventListener("abort", stop, { once: true });
       this.#waiting.push(waiting);
+      this.#onWanted();
       if (!this.#granting) void this.#grant();
     });
   }
 
-  /** Gives back units that were taken but not used, at most a bucket of them. */
+  /** Adds whole units to the reservoir. */
+  feed(units: number): void {
+    this.#fed += units;
+    void this.#bottleneck.incrementReservoir(units);
+  }
+
+  /** Gives back units that a call turned out not to need; a second's worth is kept at most. */
   refund(units: number): void {
-    this.#refunded = Math.min(this.#bucket, this.#refunded + Math.max(0, units));
+    this.#keep(units, REFUNDS_KEPT_MS);
+  }
+
+  /**
+   * Gives back units of a call that was not made. Hardly any are kept: when calls go again, they
+   * must not go all at once.
+   */
+  giveBack(units: number): void {
+    this.#keep(units, BATCH_MS);
+  }
+
+  #keep(units: number, ms: number): void {
+    const most = Math.max(1, (this.#perMinute * ms) / MINUTE_MS);
+    this.#spare = Math.min(Math.max(most, this.#spare), this.#spare + Math.max(0, units));
+    if (!this.#granting) void this.#grant();
   }
 
   async close(): Promise<void> {
@@ -76,18 +105,30 @@ export class Permits {
     this.#granting = true;
     // One turn lets the callers that come together share the first grant too.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) {
-      this.#spend(this.#refunded, (spent) => (this.#refunded -= spent));
-      const wanted = this.#waiting.reduce((sum, { left }) => sum + left, 0);
+    for (;;) {
+      this.#spare = this.#spend(this.#spare);
+      const wanted = Math.ceil(this.#wanted());
       if (wanted === 0) break;
-      const weight = Math.min(this.#bucket, Math.ceil(wanted));
+      const weight = Math.min(wanted, this.#batch());
       await this.#bottleneck.schedule({ weight }, () => Promise.resolve());
-      this.#spend(weight, () => {});
+      this.#fed -= weight;
+      this.#spare = this.#spend(this.#spare + weight);
     }
     this.#granting = false;
   }
 
-  #spend(units: number, onSpent: (spent: number) => void): void {
+  #wanted(): number {
+    let sum = 0;
+    for (const { left } of this.#waiting) sum += left;
+    return sum;
+  }
+
+  #batch(): number {
+    return Math.max(1, Math.floor((this.#perMinute * BATCH_MS) / MINUTE_MS));
+  }
+
+  /** Gives units to those who wait, first come, first served; returns what nobody wants. */
+  #spend(units: number): number {
     let left = units;
     for (let first = this.#waiting[0]; first !== undefined && left > 0; first = this.#waiting[0]) {
       const part = Math.min(first.left, left);
@@ -97,18 +138,6 @@ export class Permits {
       this.#waiting.shift();
       first.resolve();
     }
-    onSpent(units - left);
+    return left;
   }
-}
-
-/** The shortest interval whose whole-numbered amount comes close to the rate. */
-export function bucketFor(perMinute: number): { amount: number; intervalMs: number } {
-  for (const intervalMs of INTERVALS_MS) {
-    const exact = (perMinute * intervalMs) / MINUTE_MS;
-    const amount = Math.floor(exact + 1e-9);
-    if (amount >= 1 && (exact - amount) / exact <= TOLERATED_LOSS) return { amount, intervalMs };
-  }
-  // Less than one a minute: one at a time, each after a whole number of refreshes.
-  const intervalMs = Math.ceil(MINUTE_MS / perMinute / 250) * 250;
-  return { amount: Math.max(1, Math.floor((perMinute * intervalMs) / MINUTE_MS)), intervalMs };
 }

@@ -33,9 +33,6 @@ const ENGLISH = new RegExp(
 const CHINESE = /(\d+(?:\.\d+)?\s*(?:毫秒|秒|分钟|小时))(?:钟|之|以)?后/;
 const PART = /(\d+(?:\.\d+)?)\s*([a-z]+|毫秒|秒|分钟|小时)/gi;
 
-// new-api's own limiter names its limit, not the wait.
-const OWN_LIMIT = /(\d+)\s*分钟内最多请求\s*(\d+)\s*次/;
-
 /**
  * How long the gateway asks to wait, in milliseconds; null where it does not tell, or tells nonsense
  * (nothing at all, the past, more than a day).
@@ -53,14 +50,6 @@ export function retryAfterMs(
     sane(untilDate(headers["retry-after"], headers["date"], now)) ??
     sane(durationIn(message))
   );
-}
-
-/** The rate that a message of the gateway's own limiter names; null where it names none. */
-export function requestsPerMinute(message: string): number | null {
-  const match = OWN_LIMIT.exec(message);
-  if (match === null) return null;
-  const [minutes, requests] = [Number(match[1]), Number(match[2])];
-  return minutes > 0 && requests > 0 ? requests / minutes : null;
 }
 
 function sane(ms: number): number | null {

@@ -1,15 +1,37 @@
+import { Crowding } from "./crowding.ts";
+
+/** Calls at once at the start; then every answer allows one more. */
+const FIRST_CALLS = 64;
+const ANSWERS_PER_STEP = 20;
+/** A limit that was found may have been raised: when that is tried, and how much longer later. */
+const FIRST_TRIAL_MS = 8_000;
+const TRIAL_INTERVAL_GROWTH = 5;
+const LONGEST_TRIAL_INTERVAL_MS = 600_000;
+
 /** Counts calls in flight and lets the next one go when there is room, in the order of asking. */
 export class Slots {
   readonly #most: number;
+  readonly #crowding = new Crowding();
+  readonly #waiting = new Set<() => void>();
   #limit: number;
   #taken = 0;
-  #successes = 0;
-  readonly #waiting = new Set<() => void>();
+  #answers = 0;
+  /** Until the first sign that there are enough calls at once. */
+  #isStarting = true;
+  /** Calls at once that the account allows, where it refused more. */
+  #found: number | null = null;
+  #trialAfterMs = FIRST_TRIAL_MS;
+  #nextTrialAt = -Infinity;
 
-  /** @param most calls in flight at most, ever. */
-  constructor(most: number) {
+  /**
+   * @param most calls in flight at most, ever.
+   * @param learned what an earlier run found.
+   * @param now monotonic milliseconds.
+   */
+  constructor(most: number, learned: number | null, now: number) {
     this.#most = most;
-    this.#limit = most;
+    this.#limit = Math.min(most, learned ?? FIRST_CALLS);
+    if (learned !== null && learned < most) this.#hold(learned, now);
   }
 
   get taken(): number {
@@ -23,6 +45,16 @@ export class Slots {
 
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** Calls in flight that the account allows; null where it has refused none for their number. */
+  get found(): number | null {
+    return this.#found;
+  }
+
+  /** Whether more calls at once would only be slower. */
+  get isCrowded(): boolean {
+    return this.#limit >= this.#crowding.enough;
   }
 
   /** Resolves when a slot is the caller's; it must call {@link free} once. */
@@ -51,20 +83,49 @@ export class Slots {
     this.#admit();
   }
 
-  /** The gateway refused for load: half as many at once. */
+  /** The gateway is overloaded: half as many at once. */
   shrink(): void {
+    this.#isStarting = false;
+    this.#answers = 0;
     this.#limit = Math.max(1, Math.floor(this.#limit / 2));
-    this.#successes = 0;
   }
 
-  /** The gateway answered: one more at once after a round of such answers, or twenty. */
-  grow(): void {
-    if (this.#limit >= this.#most) return;
-    this.#successes += 1;
-    if (this.#successes < Math.min(this.#limit, ANSWERS_PER_STEP)) return;
-    this.#successes = 0;
+  /**
+   * The gateway refused a call because there were too many at once.
+   *
+   * @param allowed calls at once that it had let in.
+   */
+  refused(allowed: number, now: number): void {
+    const isNew = this.#found === null || allowed < this.#found;
+    this.#trialAfterMs = isNew
+      ? FIRST_TRIAL_MS
+      : Math.min(LONGEST_TRIAL_INTERVAL_MS, this.#trialAfterMs * TRIAL_INTERVAL_GROWTH);
+    this.#hold(Math.max(1, Math.min(allowed, this.#limit)), now);
+  }
+
+  /** A call completed: as long as others wait for a slot, there may be more at once. */
+  answered(ms: number, now: number): void {
+    this.#crowding.answered(ms, now, this.#limit);
+    if (this.isCrowded) {
+      this.#isStarting = false;
+      this.#limit = this.#crowding.enough;
+      return;
+    }
+    if (this.#waiting.size === 0 || this.#limit >= this.#most) return;
+    if (this.#found !== null && this.#limit >= this.#found && now < this.#nextTrialAt) return;
+    this.#answers += 1;
+    if (!this.#isStarting && this.#answers < Math.min(this.#limit, ANSWERS_PER_STEP)) return;
+    this.#answers = 0;
     this.#limit += 1;
     this.#admit();
+  }
+
+  #hold(found: number, now: number): void {
+    this.#found = found;
+    this.#limit = found;
+    this.#isStarting = false;
+    this.#answers = 0;
+    this.#nextTrialAt = now + this.#trialAfterMs;
   }
 
   #admit(): void {
@@ -76,5 +137,3 @@ export class Slots {
     }
   }
 }
-
-const ANSWERS_PER_STEP = 20;

@@ -40,6 +40,8 @@ export type Verdict =
       readonly limit: Limit;
       /** The rate the gateway named in its message, in requests per minute. */
       readonly requestsPerMinute: number | null;
+      /** The same in tokens per minute. */
+      readonly tokensPerMinute: number | null;
     }
   | { readonly class: "fail-item"; readonly failure: Failure }
   | { readonly class: "pause-run"; readonly failure: Failure; readonly trouble: Trouble };

@@ -42,18 +42,31 @@ async function* fileBytes(
   { signal, onBytes }: ByteOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   const file = await open(path);
+  let isFirst = true;
   try {
     for (;;) {
       signal?.throwIfAborted();
       const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES));
       if (bytesRead === 0) return;
       const chunk = buffer.subarray(0, bytesRead);
+      if (isFirst) refuseWorkbook(chunk, path);
+      isFirst = false;
       onBytes?.(chunk);
       yield chunk;
     }
   } finally {
     await file.close();
   }
+}
+
+/** How a ZIP archive begins, which every .xlsx is, and how an .xls does. */
+const WORKBOOKS = [Buffer.from("PK\x03\x04", "latin1"), Buffer.from("d0cf11e0a1b11ae1", "hex")];
+
+function refuseWorkbook(beginning: Buffer, path: string): void {
+  if (!WORKBOOKS.some((magic) => beginning.subarray(0, magic.length).equals(magic))) return;
+  throw new UsageError(
+    `${path}: is a spreadsheet or a ZIP archive, whatever its name says. Save the spreadsheet as "CSV UTF-8", or unpack the archive.`,
+  );
 }
 
 async function* gunzipped(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {

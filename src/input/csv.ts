@@ -1,6 +1,7 @@
 import { CsvError, Parser } from "csv-parse";
 
 import { UsageError } from "../errors.ts";
+import { shellWord } from "../shell-word.ts";
 import { LONGEST_RECORD_BYTES } from "./limits.ts";
 
 /** One row of a CSV or TSV file. */
@@ -10,11 +11,19 @@ export interface CsvRow {
   readonly values: readonly string[];
 }
 
-/** The rows of a CSV file, header first, one array per chunk of text. Blank lines are skipped. */
+/** What separates the values of a row. */
+export type Delimiter = "," | ";" | "|" | "tab";
+
+/**
+ * The rows of a CSV file, header first, one array per chunk of text. Blank lines are skipped.
+ *
+ * @param isGuess the delimiter was not named: a header that speaks for another one is refused.
+ */
 export async function* csvRows(
   utf8: AsyncIterable<Buffer>,
-  delimiter: "," | "\t",
+  delimiter: Delimiter,
   path: string,
+  isGuess = false,
 ): AsyncGenerator<readonly CsvRow[], void, undefined> {
   let rows: CsvRow[] = [];
   let width = -1;
@@ -23,7 +32,7 @@ export async function* csvRows(
   const line = (): number => 1 + linesBefore + parser.info.empty_lines;
 
   const parser = new Parser({
-    delimiter,
+    delimiter: SIGNS[delimiter],
     // All three, because editors mix them; found out from the first line, the rest would keep a stray CR.
     record_delimiter: ["\n", "\r\n", "\r"],
     skip_empty_lines: true,
@@ -31,7 +40,10 @@ export async function* csvRows(
     relax_column_count: true,
     max_record_size: LONGEST_RECORD_BYTES,
     on_record: (values: string[]) => {
-      if (width === -1) width = values.length;
+      if (width === -1) {
+        width = values.length;
+        if (isGuess) refuseOtherDelimiter(values, delimiter, `${path}:${line()}`);
+      }
       if (values.length !== width) throw new UsageError(ragged(`${path}:${line()}`, values, width));
       rows.push({ line: line(), values });
       linesBefore += 1 + breaksIn(values);
@@ -60,6 +72,24 @@ export async function* csvRows(
   }
   await settle((done) => parser.end(done));
   if (rows.length > 0) yield rows;
+}
+
+const SIGNS: Readonly<Record<Delimiter, string>> = { ",": ",", ";": ";", "|": "|", tab: "\t" };
+
+/** Excel writes semicolons in half of Europe, and databases tabs, all of it called .csv. */
+function refuseOtherDelimiter(
+  header: readonly string[],
+  delimiter: Delimiter,
+  where: string,
+): void {
+  const [only = ""] = header.length === 1 ? header : [];
+  const other = ([";", "tab", ","] as const).find((name) => only.includes(SIGNS[name]));
+  if (other === undefined) return;
+  throw new UsageError(
+    `${where}: the header is a single column with ${other === "tab" ? "tabs" : `"${other}"`} in it. ` +
+      `If they separate the columns, add --delimiter ${shellWord(other)} (in a job file: delimiter: "${other}"), ` +
+      `else --delimiter ${delimiter}.`,
+  );
 }
 
 /** Line breaks inside quoted values: the row spans so many lines more. */

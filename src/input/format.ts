@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.ts";
+import { JSON_ARRAY_HINT } from "./jsonl.ts";
 
 /** How a file is to be read, told by its name. */
 export interface InputFormat {
@@ -10,8 +11,9 @@ export interface InputFormat {
 export function formatOf(path: string): InputFormat {
   const match = /\.(csv|tsv|jsonl|ndjson)(\.gz)?$/i.exec(path);
   if (match === null) {
+    const hint = /\.json(\.gz)?$/i.test(path) ? ` ${JSON_ARRAY_HINT}` : "";
     throw new UsageError(
-      `${path}: unknown kind of input. Nightshift reads .csv, .tsv, .jsonl and .ndjson, each also as .gz; save a spreadsheet as "CSV UTF-8".`,
+      `${path}: unknown kind of input. Nightshift reads .csv, .tsv, .jsonl and .ndjson, each also as .gz; save a spreadsheet as "CSV UTF-8".${hint}`,
     );
   }
   const extension = match[1]?.toLowerCase();

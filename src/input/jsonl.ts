@@ -10,6 +10,10 @@ export interface JsonLine {
   readonly value: Readonly<Record<string, unknown>>;
 }
 
+/** How one JSON array becomes JSONL. */
+export const JSON_ARRAY_HINT =
+  "Make a JSON array into lines with `jq -c '.[]' file.json > file.jsonl`.";
+
 const NEWLINE = 10;
 
 /**
@@ -21,15 +25,20 @@ export async function* jsonLines(
   path: string,
 ): AsyncGenerator<readonly JsonLine[], void, undefined> {
   let line = 0;
+  let isFirst = true;
   let begun: Buffer[] = [];
   let begunBytes = 0;
   const finish = (end: Buffer): JsonLine | null => {
     line += 1;
-    if (begunBytes === 0) return parseLine(end.toString(), line, path);
-    const whole = Buffer.concat([...begun, end]);
-    begun = [];
-    begunBytes = 0;
-    return parseLine(whole.toString(), line, path);
+    let whole = end;
+    if (begunBytes > 0) {
+      whole = Buffer.concat([...begun, end]);
+      begun = [];
+      begunBytes = 0;
+    }
+    const parsed = parseLine(whole.toString(), line, path, isFirst);
+    if (parsed !== null) isFirst = false;
+    return parsed;
   };
 
   for await (const chunk of utf8) {
@@ -53,18 +62,20 @@ export async function* jsonLines(
   if (last !== null) yield [last];
 }
 
-function parseLine(raw: string, line: number, path: string): JsonLine | null {
+function parseLine(raw: string, line: number, path: string, isFirst: boolean): JsonLine | null {
   const text = raw.endsWith("\r") ? raw.slice(0, -1) : raw;
   if (text.trim() === "") return null;
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
+    if (isFirst && text.trimStart().startsWith("[")) throw new UsageError(`${path}: ${ONE_ARRAY}`);
     throw new UsageError(
       `${path}:${line}: not valid JSON: ${messageOf(error)}. Each line must be one JSON object.`,
       { cause: error },
     );
   }
+  if (isFirst && isArrayOfObjects(value)) throw new UsageError(`${path}: ${ONE_ARRAY}`);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new UsageError(
       `${path}:${line}: found ${kindOf(value)} where each line must be one JSON object.`,
@@ -72,6 +83,12 @@ function parseLine(raw: string, line: number, path: string): JsonLine | null {
   }
   // Checked above: an object that is no array.
   return { line, text, value: value as Record<string, unknown> };
+}
+
+const ONE_ARRAY = `this is one JSON array, not JSONL (one object per line). ${JSON_ARRAY_HINT}`;
+
+function isArrayOfObjects(value: unknown): boolean {
+  return Array.isArray(value) && typeof value[0] === "object";
 }
 
 function kindOf(value: unknown): string {

@@ -1,6 +1,6 @@
 import { UsageError } from "../errors.ts";
 import { type ByteOptions, fileContent } from "./bytes.ts";
-import { type CsvRow, csvRows } from "./csv.ts";
+import { type CsvRow, csvRows, type Delimiter } from "./csv.ts";
 import { formatOf, type InputFormat } from "./format.ts";
 import { type JsonLine, jsonLines } from "./jsonl.ts";
 import { utf8Text } from "./text.ts";
@@ -21,6 +21,8 @@ export interface InputRecord {
 export interface InputOptions extends ByteOptions {
   /** Any label that the WHATWG Encoding standard knows. @default "utf-8", or what the byte order mark says */
   readonly encoding?: string;
+  /** What separates the columns of a table. @default comma, or tab for .tsv */
+  readonly delimiter?: Delimiter;
 }
 
 /** An input whose beginning has been read and is sound. */
@@ -41,12 +43,15 @@ const BATCH_RECORDS = 256;
  * @throws UsageError naming `file:line` when the file or its beginning cannot be read; so may `batches`.
  */
 export async function openInput(path: string, options: InputOptions = {}): Promise<OpenedInput> {
+  const { delimiter } = options;
   const { kind, gzip } = formatOf(path);
   const text = utf8Text(fileContent(path, gzip, options), path, options.encoding);
   const { columns, records } =
     kind === "jsonl"
       ? { columns: null, records: jsonRecords(jsonLines(text, path)) }
-      : await csvRecords(csvRows(text, kind === "csv" ? "," : "\t", path));
+      : await csvRecords(
+          csvRows(text, delimiter ?? (kind === "csv" ? "," : "tab"), path, delimiter === undefined),
+        );
 
   const rest = inBatches(records);
   const first = await rest.next();

@@ -71,7 +71,7 @@ function utf8Checker(path: string): Decode {
     rest = bytes.subarray(end);
     if (!isUtf8(whole)) {
       throw new UsageError(
-        `${path}:${lines + badLine(whole)}: not valid UTF-8. Save the file as UTF-8, or name its encoding, for example --encoding gb18030.`,
+        `${path}:${lines + badLine(whole)}: not valid UTF-8. Save the file as UTF-8, or name its encoding: --encoding gb18030 (Chinese), windows-1252 (Western Europe), shift_jis …`,
       );
     }
     lines += countLines(whole);

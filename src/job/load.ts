@@ -1,11 +1,12 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 
-import { LineCounter, parseDocument } from "yaml";
-import * as z from "zod";
+import { isMap, isNode, isScalar, LineCounter, parseDocument, type Range } from "yaml";
 
 import { messageOf, UsageError } from "../errors.ts";
+import { fieldProblems } from "./field-problem.ts";
 import { type JobFile, jobFileSchema } from "./schema.ts";
+import { yamlProblem } from "./yaml-problem.ts";
 
 /** A job file that was read and found good; its paths are absolute. */
 export interface LoadedJob {
@@ -44,18 +45,21 @@ export async function loadJob(path: string): Promise<LoadedJob> {
     );
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    // Warnings of the library's own would go to stderr past us.
+    logLevel: "error",
+  });
   const [syntaxError] = document.errors;
   if (syntaxError !== undefined) {
     const { line, col } = lines.linePos(syntaxError.pos[0]);
-    throw new UsageError(`${path}:${line}:${col}: ${syntaxError.message.split("\n")[0]}`);
+    throw new UsageError(`${path}:${line}:${col}: ${yamlProblem(syntaxError)}`);
   }
   const lineOf = (fieldPath: readonly PropertyKey[]): string => {
     for (let depth = fieldPath.length; depth > 0; depth -= 1) {
-      const node = document.getIn(fieldPath.slice(0, depth), true) as
-        | { range?: [number, number, number] }
-        | undefined;
-      if (node?.range !== undefined) return `:${lines.linePos(node.range[0]).line}`;
+      const range = rangeIn(document, fieldPath.slice(0, depth));
+      if (range !== null) return `:${lines.linePos(range[0]).line}`;
     }
     return "";
   };
@@ -79,10 +83,24 @@ function toPlainValue(document: ReturnType<typeof parseDocument>, path: string):
     JSON.stringify(value);
     return value;
   } catch (error) {
-    throw new UsageError(`${path}: its anchors and aliases make no job: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new UsageError(
+      `${path}: its anchors and aliases make no job: ${messageOf(error)}. Put a value that begins with * or & in quotes.`,
+      {
+        cause: error,
+      },
+    );
   }
+}
+
+/** Where a field is in the text: its name, or the entry of a list; null where it is not. */
+function rangeIn(document: ReturnType<typeof parseDocument>, path: PropertyKey[]): Range | null {
+  const parent: unknown =
+    path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+  const name = path.at(-1);
+  const node: unknown = isMap(parent)
+    ? parent.items.find(({ key }) => isScalar(key) && key.value === name)?.key
+    : document.getIn(path, true);
+  return isNode(node) ? (node.range ?? null) : null;
 }
 
 /**
@@ -95,22 +113,8 @@ export function parseJob(
   value: unknown,
   where: (fieldPath: readonly PropertyKey[]) => string,
 ): JobFile {
-  const parsed = jobFileSchema.safeParse(value);
+  const parsed = jobFileSchema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) => {
-    const field = issue.path.length > 0 ? `\`${z.core.toDotPath(issue.path)}\` ` : "";
-    // An unknown field is reported of the object that holds it; its own line says more.
-    const unknown = issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
-    return `${where([...issue.path, ...unknown])}: ${field}${describe(issue)}`;
-  });
-  throw new UsageError(problems.join("\n"));
-}
-
-function describe(issue: z.core.$ZodIssue): string {
-  if (issue.code === "unrecognized_keys") {
-    const known = Object.keys(jobFileSchema.shape).join(", ");
-    const at = issue.path.length === 0 ? ` (known: ${known})` : "";
-    return `has no field ${issue.keys.map((key) => `\`${key}\``).join(", ")}${at}`;
-  }
-  return issue.message.replace(/^Invalid input: /, "").replace(/^Invalid /, "is no valid ");
+  const problems = parsed.error.issues.flatMap(fieldProblems);
+  throw new UsageError(problems.map(({ path, text }) => `${where(path)}: ${text}`).join("\n"));
 }

@@ -3,8 +3,14 @@ import { basename, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { columnReference } from "./column.ts";
 import { parseDuration } from "./duration.ts";
-import type { ResolvedJob } from "./resolved-job.ts";
-import type { JobFile, Json, MessageTemplate } from "./schema.ts";
+import type { BudgetLimits, ResolvedJob } from "./resolved-job.ts";
+import {
+  type Delimiter,
+  type JobFile,
+  type Json,
+  type MessageTemplate,
+  misplacedParam,
+} from "./schema.ts";
 
 /** What flags can say; each beats the job file. Only what was given is present. */
 export interface JobOverrides {
@@ -18,11 +24,15 @@ export interface JobOverrides {
   /** A column to take custom_ids from. */
   readonly idColumn?: string;
   readonly encoding?: string;
+  readonly delimiter?: Delimiter;
   readonly csvBom?: boolean;
   readonly csvSafe?: boolean;
   readonly concurrency?: number;
   readonly rpm?: number;
   readonly tpm?: number;
+  readonly budgetUsd?: number;
+  readonly budgetTokens?: number;
+  readonly budgetRequests?: number;
   readonly attempts?: number;
   readonly timeout?: string;
   readonly maxOutage?: string;
@@ -36,6 +46,8 @@ const DEFAULTS = {
   timeout: "60s",
   maxOutage: "24h",
 } as const;
+
+const NO_BUDGET: BudgetLimits = { usd: null, tokens: null, requests: null };
 
 /**
  * Merges flags over the job file over defaults: the one place where a setting gets its value.
@@ -60,6 +72,7 @@ export function resolveJob(
     concurrency: job.limits?.concurrency ?? DEFAULTS.concurrency,
     rpm: job.limits?.rpm ?? null,
     tpm: job.limits?.tpm ?? null,
+    budget: { ...NO_BUDGET, ...job.limits?.budget },
     attempts: job.retry?.attempts ?? DEFAULTS.attempts,
     timeoutMs: duration("timeout", job.timeout ?? DEFAULTS.timeout),
     maxOutageMs: duration("max_outage", job.max_outage ?? DEFAULTS.maxOutage),
@@ -67,6 +80,7 @@ export function resolveJob(
     onLength: job.on_length ?? "keep",
     out: job.out ?? null,
     encoding: job.encoding ?? null,
+    delimiter: job.delimiter ?? null,
     csvBom: job.csv_bom ?? false,
     csvSafe: job.csv_safe ?? false,
     first: null,
@@ -90,11 +104,22 @@ export function overrideJob(job: ResolvedJob, overrides: JobOverrides): Resolved
     system: _system,
     idColumn,
     out,
+    budgetUsd,
+    budgetTokens,
+    budgetRequests,
     ...same
   } = overrides;
   const changed = {
     ...job,
     ...same,
+    // A run directory of an earlier version says nothing of a budget.
+    budget: {
+      ...NO_BUDGET,
+      ...job.budget,
+      ...(budgetUsd !== undefined && { usd: budgetUsd }),
+      ...(budgetTokens !== undefined && { tokens: budgetTokens }),
+      ...(budgetRequests !== undefined && { requests: budgetRequests }),
+    },
     out: out === undefined ? job.out : resolve(out),
     params: { ...job.params, ...params },
     messages: resolveMessages(job.messages, overrides),
@@ -102,10 +127,20 @@ export function overrideJob(job: ResolvedJob, overrides: JobOverrides): Resolved
     timeoutMs: timeout === undefined ? job.timeoutMs : duration("timeout", timeout),
     maxOutageMs: maxOutage === undefined ? job.maxOutageMs : duration("max_outage", maxOutage),
   };
+  for (const name of Object.keys(params ?? {})) {
+    const misplaced = misplacedParam(name);
+    if (misplaced !== null) throw new UsageError(`param \`${name}\` ${misplaced}`);
+  }
   if (out?.trim() === "") throw new UsageError("out: it is empty: write the path of a directory");
   checkRange("concurrency", changed.concurrency, 10_000);
   checkRange("attempts", changed.attempts, 1_000);
   if (changed.first !== null) checkRange("first", changed.first, Number.MAX_SAFE_INTEGER);
+  const { usd, tokens, requests } = changed.budget;
+  if (usd !== null && !(Number.isFinite(usd) && usd > 0)) {
+    throw new UsageError(`budget.usd: ${usd} is no number above 0`);
+  }
+  if (tokens !== null) checkRange("budget.tokens", tokens, Number.MAX_SAFE_INTEGER);
+  if (requests !== null) checkRange("budget.requests", requests, Number.MAX_SAFE_INTEGER);
   return changed;
 }
 

@@ -1,4 +1,12 @@
-import type { Json, MessageTemplate, Pricing } from "./schema.ts";
+import type { Delimiter, Json, MessageTemplate, Pricing } from "./schema.ts";
+
+/** What may be spent; null where there is no limit. */
+export interface BudgetLimits {
+  /** US dollars. */
+  readonly usd: number | null;
+  readonly tokens: number | null;
+  readonly requests: number | null;
+}
 
 /** A job with every question answered: nothing after this asks for a default. */
 export interface ResolvedJob {
@@ -15,6 +23,8 @@ export interface ResolvedJob {
   readonly concurrency: number;
   readonly rpm: number | null;
   readonly tpm: number | null;
+  /** What the run may spend in all its sittings. */
+  readonly budget: BudgetLimits;
   readonly attempts: number;
   readonly timeoutMs: number;
   readonly maxOutageMs: number;
@@ -23,6 +33,7 @@ export interface ResolvedJob {
   /** Template of the run directory, absolute; null lets the run choose. */
   readonly out: string | null;
   readonly encoding: string | null;
+  readonly delimiter: Delimiter | null;
   readonly csvBom: boolean;
   readonly csvSafe: boolean;
   /** Only the first n records. */

@@ -13,19 +13,36 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+const noDuration = { error: 'is no duration: write one such as "60s", "10m" or "24h"' };
 const duration = z
-  .union([z.string(), z.number()])
-  .refine((value) => parseDuration(value) !== null, {
-    error: 'write a duration such as "60s", "10m" or "24h"',
-  });
+  .union([z.string(), z.number()], noDuration)
+  .refine((value) => parseDuration(value) !== null, noDuration);
 
 const message = z.strictObject({
   role: z.enum(["system", "developer", "user", "assistant", "tool"]),
   name: z.string().exactOptional(),
   content: z
-    .union([z.string(), z.array(z.record(z.string(), z.json()))])
+    .union([z.string(), z.array(z.record(z.string(), z.json()))], {
+      error: "is neither text nor a list of content parts such as { type: text, text: … }",
+    })
     .describe("Liquid template over the record's columns, or content parts holding such templates"),
 });
+
+/** Fields of a request that are said elsewhere, or not at all. */
+const MISPLACED: ReadonlyMap<string, string> = new Map([
+  ["model", "belongs in `model` of the job, or in --model"],
+  ["messages", "belongs in `messages` of the job, or in --prompt and --system"],
+  ["stream", "belongs in `stream` of the job, or in --stream"],
+  ["stream_options", "is set by Nightshift where it streams: leave it out"],
+  ["n", "would buy several answers per item, and the output has room for one: leave it out"],
+]);
+
+/** Why a field of the request is no param; null where it is one. */
+export function misplacedParam(name: string): string | null {
+  return MISPLACED.get(name) ?? null;
+}
+
+const delimiter = z.enum([",", ";", "|", "tab"]);
 
 const price = z.strictObject({
   input: z.number().min(0).describe("US dollars per million prompt tokens"),
@@ -35,6 +52,7 @@ const price = z.strictObject({
     .min(0)
     .exactOptional()
     .describe("US dollars per million cached prompt tokens; default: the price of input"),
+  request: z.number().min(0).exactOptional().describe("US dollars per answered call; default 0"),
 });
 
 /** The job file: what users write in `jobs/*.yaml`. */
@@ -42,7 +60,7 @@ export const jobFileSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u, {
-      error: "use letters, digits, `.`, `_` and `-` only",
+      error: "must be letters, digits, `.`, `_` and `-` only, the first a letter or digit",
     })
     .exactOptional()
     .describe("Name of the job; default: the file's name without its ending"),
@@ -58,6 +76,12 @@ export const jobFileSchema = z.strictObject({
     .describe("The prompt: Liquid templates over the record's columns"),
   params: z
     .record(z.string(), z.json())
+    .superRefine((params, context) => {
+      for (const name of Object.keys(params)) {
+        const message = misplacedParam(name);
+        if (message !== null) context.addIssue({ code: "custom", path: [name], message });
+      }
+    })
     .exactOptional()
     .describe("Further fields of the request: temperature, max_tokens, response_format …"),
   id: z
@@ -77,6 +101,14 @@ export const jobFileSchema = z.strictObject({
         .describe("Calls in flight per process; default 64"),
       rpm: z.number().positive().exactOptional().describe("Requests per minute of the account"),
       tpm: z.number().positive().exactOptional().describe("Tokens per minute of the account"),
+      budget: z
+        .strictObject({
+          usd: z.number().positive().exactOptional().describe("US dollars"),
+          tokens: z.int().positive().exactOptional().describe("Tokens of prompts and answers"),
+          requests: z.int().positive().exactOptional().describe("Calls"),
+        })
+        .exactOptional()
+        .describe("What the run may spend in all; it pauses before it would spend more"),
     })
     .exactOptional(),
   retry: z
@@ -118,6 +150,9 @@ export const jobFileSchema = z.strictObject({
     .string()
     .exactOptional()
     .describe("Encoding of the input, such as gb18030; default UTF-8, or UTF-16 by its BOM"),
+  delimiter: delimiter
+    .exactOptional()
+    .describe("What separates the columns of a CSV; default a comma, or a tab in .tsv"),
   csv_bom: z
     .boolean()
     .exactOptional()
@@ -127,15 +162,22 @@ export const jobFileSchema = z.strictObject({
     .exactOptional()
     .describe("Escape cells of output.csv that a spreadsheet would run as formulas; default false"),
   pricing: z
-    .union([price, z.record(z.string(), price)])
+    .union([price, z.record(z.string(), price)], {
+      error:
+        "is no price: write { input: 0.15, output: 0.6 } in US dollars per million tokens, or one such entry per model",
+    })
     .exactOptional()
-    .describe("Your prices: for the model, or per model; default: list prices where known"),
+    .describe(
+      "Your prices: for the model, or per model; default: list prices where known, else the gateway's own price list",
+    ),
   schedule: z
     .strictObject({
       cron: z.string(),
       tz: z
         .string()
-        .refine(isTimeZone, { error: "write a time zone such as Europe/Berlin or Asia/Shanghai" })
+        .refine(isTimeZone, {
+          error: "is no time zone: write one such as Europe/Berlin or Asia/Shanghai",
+        })
         .exactOptional(),
       overlap: z.enum(["skip", "queue", "replace"]).exactOptional(),
       catch_up: z.enum(["none", "once"]).exactOptional(),
@@ -148,4 +190,5 @@ export const jobFileSchema = z.strictObject({
 export type JobFile = z.input<typeof jobFileSchema>;
 export type Price = z.infer<typeof price>;
 export type Pricing = NonNullable<z.infer<typeof jobFileSchema>["pricing"]>;
+export type Delimiter = z.infer<typeof delimiter>;
 export type MessageTemplate = z.infer<typeof message>;

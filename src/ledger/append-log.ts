@@ -3,6 +3,10 @@ import { type FileHandle, open } from "node:fs/promises";
 
 import { diskStop } from "./files.ts";
 
+const NEWLINE = 0x0a;
+/** Most lines are read back in one go. */
+const USUAL_LINE_BYTES = 4 * 1024;
+
 interface Pending {
   readonly bytes: Buffer;
   readonly resolve: (offset: number) => void;
@@ -40,7 +44,7 @@ export class AppendLog {
     // sync, which waits for the disk, goes to one.
     writeBytes: WriteBytes = writeSync,
   ): Promise<AppendLog> {
-    const file = await open(path, "a");
+    const file = await open(path, "a+");
     try {
       const { size: found } = await file.stat();
       if (found > size) {
@@ -69,6 +73,21 @@ export class AppendLog {
       this.#pending.push({ bytes: Buffer.from(`${line}\n`), resolve, reject });
       this.#flushing ??= this.#flush();
     });
+  }
+
+  /** The whole line that starts at a byte offset, without its line break. */
+  async read(offset: number): Promise<Buffer> {
+    for (let length = USUAL_LINE_BYTES; ; length *= 4) {
+      const { buffer, bytesRead } = await this.#file.read(
+        Buffer.allocUnsafe(length),
+        0,
+        length,
+        offset,
+      );
+      const end = buffer.subarray(0, bytesRead).indexOf(NEWLINE);
+      if (end !== -1) return buffer.subarray(0, end);
+      if (bytesRead < length) throw new Error(`${this.#path} has no whole line at byte ${offset}`);
+    }
   }
 
   /** Waits for what was appended, then closes the file. */

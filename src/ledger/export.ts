@@ -6,9 +6,8 @@ import { stringify } from "csv-stringify/sync";
 import { readUsage } from "../tokens.ts";
 import { FILES, replaceFile } from "./files.ts";
 import type { ItemTable } from "./item-table.ts";
-import { parseLine } from "./ledger.ts";
 import { LineReader } from "./line-reader.ts";
-import type { LedgerLine } from "./line.ts";
+import { type LedgerLine, parseLine } from "./line.ts";
 
 /** An input record as the export needs it: its original is written back untouched. */
 export interface ExportRecord {
@@ -27,6 +26,8 @@ export interface ExportOptions {
   readonly bom: boolean;
   /** Escapes CSV cells that a spreadsheet would run as formulas. */
   readonly safe: boolean;
+  /** False for a process that does not hold the directory: the owner may be writing the same output. */
+  readonly isOwner: boolean;
 }
 
 /** What the ledger says about one item, in the export's six columns. */
@@ -71,33 +72,32 @@ export async function exportOutput(
   const names = answerNames(options.columns);
   const render =
     options.format === "csv" ? csvRenderer(options, names) : jsonlRenderer(options.columns, names);
+  const temporary = options.isOwner ? `${path}.tmp` : `${path}.${process.pid}.tmp`;
   const results = new LineReader(join(options.directory, FILES.results));
   const errors = new LineReader(join(options.directory, FILES.errors));
-  try {
-    await replaceFile(path, async (temporary) => {
-      const file = await open(temporary, "w");
-      try {
-        await file.writeFile(render.header);
-        for await (const batch of records) {
-          const rows: [ExportRecord, Answer][] = [];
-          for (const record of batch) {
-            const state = items.state(record.index);
-            if (state === "pending") {
-              rows.push([record, PENDING]);
-              continue;
-            }
-            const reader = state === "completed" ? results : errors;
-            rows.push([
-              record,
-              readAnswer(parseLine(await reader.read(items.offset(record.index)))),
-            ]);
+  const write = async (): Promise<void> => {
+    const file = await open(temporary, "w");
+    try {
+      await file.writeFile(render.header);
+      for await (const batch of records) {
+        const rows: [ExportRecord, Answer][] = [];
+        for (const record of batch) {
+          const state = items.state(record.index);
+          if (state === "pending") {
+            rows.push([record, PENDING]);
+            continue;
           }
-          await file.writeFile(render.rows(rows));
+          const reader = state === "completed" ? results : errors;
+          rows.push([record, readAnswer(parseLine(await reader.read(items.offset(record.index))))]);
         }
-      } finally {
-        await file.close();
+        await file.writeFile(render.rows(rows));
       }
-    });
+    } finally {
+      await file.close();
+    }
+  };
+  try {
+    await replaceFile(path, write, temporary);
   } finally {
     await Promise.all([results.close(), errors.close()]);
   }
@@ -122,8 +122,11 @@ interface Renderer {
 function csvRenderer(options: ExportOptions, names: readonly string[]): Renderer {
   const toCsv = (rows: readonly (readonly unknown[])[]): string =>
     stringify(rows as unknown[][], {
-      escape_formulas: options.safe,
-      cast: { boolean: String, object: (value) => JSON.stringify(value) },
+      cast: {
+        boolean: String,
+        object: (value) => JSON.stringify(value),
+        ...(options.safe && { string: withoutFormula }),
+      },
     });
   return {
     header: (options.bom ? "\uFEFF" : "") + toCsv([[...options.columns, ...names]]),
@@ -139,6 +142,14 @@ function csvRenderer(options: ExportOptions, names: readonly string[]): Renderer
         ]),
       ),
   };
+}
+
+/**
+ * Blanks and line breaks before the sign do not keep every spreadsheet from running a formula, nor do
+ * the wide signs of East Asian keyboards.
+ */
+function withoutFormula(cell: string): string {
+  return /^[\t\r]|^\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]/.test(cell) ? `'${cell}` : cell;
 }
 
 function jsonlRenderer(columns: readonly string[], names: readonly string[]): Renderer {

@@ -9,6 +9,7 @@ export const FILES = {
   results: "results.jsonl",
   errors: "errors.jsonl",
   usage: "usage.json",
+  budget: "budget.jsonl",
   log: "run.log",
   lock: "run.lock",
   output: (format: "csv" | "jsonl"): string => `output.${format}`,
@@ -18,13 +19,14 @@ export const FILES = {
  * Writes a file so that a reader, or a crash, sees the old one or the new one and nothing between.
  * `write` gets the path of a temporary file beside it.
  *
+ * @param temporary must be nobody else's: the default is for the owner of the directory.
  * @throws RunStopped when there is no room for it; the old file is still there.
  */
 export async function replaceFile(
   path: string,
   write: (temporaryPath: string) => Promise<void>,
+  temporary = `${path}.tmp`,
 ): Promise<void> {
-  const temporary = `${path}.tmp`;
   try {
     await write(temporary);
     await syncFile(temporary);
@@ -62,8 +64,29 @@ export async function hasOutcomes(directory: string): Promise<boolean> {
 
 /** Creates a directory and its parents, and makes its entry in its parent last. */
 export async function ensureDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
+  await makeDirectories(path);
   await syncDirectory(dirname(path));
+}
+
+/** Node's own recursive mkdir never ends where the system refuses a directory with ENOENT, as in /proc. */
+async function makeDirectories(path: string): Promise<void> {
+  if (await isDirectory(path)) return;
+  if (dirname(path) !== path) await makeDirectories(dirname(path));
+  try {
+    await mkdir(path);
+  } catch (error) {
+    // Somebody else may have made it just now.
+    if (!(await isDirectory(path))) throw error;
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (hasCode(error, MISSING)) return false;
+    throw error;
+  }
 }
 
 /** Makes renames and new files in a directory survive a power cut. */
@@ -90,10 +113,18 @@ export function diskStop(path: string, error: unknown): RunStopped {
       );
 }
 
-const NO_ROOM = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+const NO_ROOM: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+const MISSING: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR"]);
 
 function isNoRoom(error: unknown): error is Error & { readonly code: string } {
-  return error instanceof Error && "code" in error && NO_ROOM.has(String(error.code));
+  return hasCode(error, NO_ROOM);
+}
+
+function hasCode(
+  error: unknown,
+  codes: ReadonlySet<string>,
+): error is Error & { readonly code: string } {
+  return error instanceof Error && "code" in error && codes.has(String(error.code));
 }
 
 async function syncFile(path: string): Promise<void> {

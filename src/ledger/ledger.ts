@@ -5,11 +5,12 @@ import { UsageError } from "../errors.ts";
 import type { Outcome } from "../outcome.ts";
 import type { CostOf } from "../tokens.ts";
 import { AppendLog } from "./append-log.ts";
+import { withEffortOf } from "./effort.ts";
 import { FILES, replaceFile } from "./files.ts";
 import { ItemTable } from "./item-table.ts";
-import { formatLine, type LedgerLine } from "./line.ts";
-import { type ScanEnd, type ScannedLine, scanLedger } from "./scan.ts";
-import { entryOfLine, entryOfOutcome, UsageTally } from "./usage.ts";
+import { formatLine, type LedgerLine, parseLine, tryParseLine } from "./line.ts";
+import { type ScanEnd, scanLedger } from "./scan.ts";
+import { entryOfLine, entryOfOutcome, UsageTally } from "./usage-tally.ts";
 
 /** The only truth about outcomes: `results.jsonl` and `errors.jsonl` of a run directory. */
 export class Ledger {
@@ -48,16 +49,17 @@ export class Ledger {
     const resultsPath = join(directory, FILES.results);
     const errorsPath = join(directory, FILES.errors);
 
-    const resultsEnd = await readWhole(resultsPath, runId, (index, line) => {
+    const resultsBytes = await readWhole(resultsPath, runId, (index, offset, line) => {
       if (items.state(index) === "completed") return;
-      items.set(index, "completed", line.offset);
-      usage.add(entryOfLine("completed", parseLine(line.bytes)));
+      items.set(index, "completed", offset);
+      usage.add(entryOfLine("completed", line));
     });
-    const errorsBytes = await compactErrors(errorsPath, runId, items, (line) =>
-      usage.add(entryOfLine("failed", parseLine(line.bytes))),
-    );
+    const errorsBytes = await compactErrors(errorsPath, runId, items);
+    await scanLedger(errorsPath, runId, ({ offset, bytes }) => {
+      if (offset < errorsBytes) usage.add(entryOfLine("failed", parseLine(bytes)));
+    });
 
-    const results = await AppendLog.open(resultsPath, resultsEnd);
+    const results = await AppendLog.open(resultsPath, resultsBytes);
     try {
       const errors = await AppendLog.open(errorsPath, errorsBytes);
       return new Ledger({ items, usage, directory, runId, results, errors });
@@ -84,10 +86,7 @@ export class Ledger {
   async settle(): Promise<void> {
     await this.#errors.close();
     const path = join(this.#directory, FILES.errors);
-    this.usage.forgetFailures();
-    const bytes = await compactErrors(path, this.#runId, this.items, (line) =>
-      this.usage.add(entryOfLine("failed", parseLine(line.bytes))),
-    );
+    const bytes = await compactErrors(path, this.#runId, this.items);
     this.#errors = await AppendLog.open(path, bytes);
   }
 
@@ -96,16 +95,17 @@ export class Ledger {
   }
 
   async #append(outcome: Outcome): Promise<void> {
-    const log = outcome.kind === "completed" ? this.#results : this.#errors;
-    const offset = await log.append(formatLine(this.#runId, outcome));
-    this.items.set(outcome.index, outcome.kind, offset);
+    const { index, kind } = outcome;
+    const whole =
+      this.items.state(index) === "failed"
+        ? withEffortOf(parseLine(await this.#errors.read(this.items.offset(index))), outcome)
+        : outcome;
+    const log = kind === "completed" ? this.#results : this.#errors;
+    const offset = await log.append(formatLine(this.#runId, whole));
+    this.items.set(index, kind, offset);
+    // The tally has counted the effort of a failure before when that was recorded.
     this.usage.add(entryOfOutcome(outcome));
   }
-}
-
-/** The line's JSON. Only for lines that the scan found to be this run's. */
-export function parseLine(bytes: Buffer): LedgerLine {
-  return JSON.parse(bytes.toString("utf8")) as LedgerLine;
 }
 
 /**
@@ -116,24 +116,25 @@ export function parseLine(bytes: Buffer): LedgerLine {
 async function readWhole(
   path: string,
   runId: string,
-  onLine: (index: number, line: ScannedLine) => void | Promise<void>,
+  onLine: (index: number, offset: number, line: LedgerLine) => void,
 ): Promise<number> {
   let number = 0;
   let bad: { offset: number; number: number } | undefined;
-  const end: ScanEnd = await scanLedger(path, runId, (line) => {
+  const end: ScanEnd = await scanLedger(path, runId, ({ index, offset, bytes }) => {
     number += 1;
-    if (!isJson(line.bytes)) {
-      bad ??= { offset: line.offset, number };
-      return undefined;
+    const line = tryParseLine(bytes);
+    if (line === null) {
+      bad ??= { offset, number };
+      return;
     }
-    if (line.index === null || bad !== undefined) {
+    if (index === null || bad !== undefined) {
       throw new UsageError(
         `${path}:${bad?.number ?? number}: this line is damaged or belongs to another run. ` +
           "Nothing was changed. Move the line to another file to let its item be asked again, " +
           "or restore the file from a backup.",
       );
     }
-    return onLine(line.index, line);
+    onLine(index, offset, line);
   });
   return bad?.offset ?? end.wholeBytes;
 }
@@ -142,39 +143,25 @@ async function readWhole(
  * Keeps the last error of each item that has not completed. Rewrites the file only where a line
  * has to go, and returns the size it then has.
  */
-async function compactErrors(
-  path: string,
-  runId: string,
-  items: ItemTable,
-  onKept: (line: ScannedLine) => void,
-): Promise<number> {
+async function compactErrors(path: string, runId: string, items: ItemTable): Promise<number> {
   let lines = 0;
-  const whole = await readWhole(path, runId, (index, line) => {
+  const whole = await readWhole(path, runId, (index, offset) => {
     lines += 1;
-    items.set(index, "failed", line.offset);
+    items.set(index, "failed", offset);
   });
-  const isKept = (line: ScannedLine): boolean =>
-    line.index !== null &&
-    items.state(line.index) === "failed" &&
-    items.offset(line.index) === line.offset;
+  if (lines === items.failed) return whole;
 
-  if (lines === items.failed) {
-    await scanLedger(path, runId, (line) => {
-      if (line.offset < whole) onKept(line);
-    });
-    return whole;
-  }
   let size = 0;
   const moved: [number, number][] = [];
   await replaceFile(path, async (temporary) => {
     const file = await openFile(temporary, "w");
     try {
-      await scanLedger(path, runId, async (line) => {
-        if (line.offset >= whole || line.index === null || !isKept(line)) return;
-        onKept(line);
-        await file.writeFile(Buffer.concat([line.bytes, Buffer.from("\n")]));
-        moved.push([line.index, size]);
-        size += line.bytes.length + 1;
+      await scanLedger(path, runId, async ({ index, offset, bytes }) => {
+        if (offset >= whole || index === null) return;
+        if (items.state(index) !== "failed" || items.offset(index) !== offset) return;
+        await file.writeFile(Buffer.concat([bytes, Buffer.from("\n")]));
+        moved.push([index, size]);
+        size += bytes.length + 1;
       });
     } finally {
       await file.close();
@@ -182,13 +169,4 @@ async function compactErrors(
   });
   for (const [index, offset] of moved) items.set(index, "failed", offset);
   return size;
-}
-
-function isJson(bytes: Buffer): boolean {
-  try {
-    JSON.parse(bytes.toString("utf8"));
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,9 @@
 import type { Failed, Outcome } from "../outcome.ts";
 
-/** What Nightshift adds to an OpenAI Batch output line. */
+/**
+ * What Nightshift adds to an OpenAI Batch output line. It counts every call for the item, those
+ * before a retry too; `ms` is the last one's.
+ */
 export interface LineNote {
   readonly attempts: number;
   readonly ms: number;
@@ -42,6 +45,20 @@ export function formatLine(runId: string, outcome: Outcome): string {
     `{"id":"${linePrefix(runId)}${index}","custom_id":${JSON.stringify(customId)},` +
     `"response":${answer},"error":${error},"nightshift":${JSON.stringify(note(outcome))}}`
   );
+}
+
+/** A line's content. Only for lines that are known to be whole. */
+export function parseLine(bytes: Buffer): LedgerLine {
+  return JSON.parse(bytes.toString("utf8")) as LedgerLine;
+}
+
+/** A line's content; null where it is damaged. */
+export function tryParseLine(bytes: Buffer): LedgerLine | null {
+  try {
+    return parseLine(bytes);
+  } catch {
+    return null;
+  }
 }
 
 /** Everything before the index in the `id` of a run's lines. */

@@ -28,6 +28,18 @@ const manifestSchema = z.object({
   columns: z.array(z.string()),
   output: z.string(),
   base_url: z.string(),
+  /** Prices by model from the gateway's own list, in the words of the job's `pricing`; absent where none was needed. */
+  gateway_prices: z
+    .record(
+      z.string(),
+      z.object({
+        input: z.number(),
+        output: z.number(),
+        cached_input: z.number().exactOptional(),
+        request: z.number().exactOptional(),
+      }),
+    )
+    .exactOptional(),
   created_at: z.string(),
   updated_at: z.string(),
   finished_at: z.string().nullable(),

@@ -3,10 +3,9 @@ import { join } from "node:path";
 import type { CostOf } from "../tokens.ts";
 import { FILES } from "./files.ts";
 import { ItemTable } from "./item-table.ts";
-import { parseLine } from "./ledger.ts";
-import type { LedgerLine } from "./line.ts";
+import { tryParseLine } from "./line.ts";
 import { scanLedger } from "./scan.ts";
-import { entryOfLine, UsageTally } from "./usage.ts";
+import { entryOfLine, UsageTally } from "./usage-tally.ts";
 
 /** Failed items with one cause. */
 export interface ErrorGroup {
@@ -35,19 +34,19 @@ export async function readLedger(
   const groups = new Map<string, ErrorGroup>();
 
   await scanLedger(join(directory, FILES.results), runId, ({ index, offset, bytes }) => {
-    const line = index === null ? null : tryParse(bytes);
+    const line = index === null ? null : tryParseLine(bytes);
     if (index === null || line === null || items.state(index) === "completed") return;
     items.set(index, "completed", offset);
     usage.add(entryOfLine("completed", line));
   });
   const errorsPath = join(directory, FILES.errors);
   await scanLedger(errorsPath, runId, ({ index, offset, bytes }) => {
-    if (index !== null && tryParse(bytes) !== null) items.set(index, "failed", offset);
+    if (index !== null && tryParseLine(bytes) !== null) items.set(index, "failed", offset);
   });
   // The second look counts only each failed item's last error.
   await scanLedger(errorsPath, runId, ({ index, offset, bytes }) => {
     if (index === null || items.state(index) !== "failed" || items.offset(index) !== offset) return;
-    const line = tryParse(bytes);
+    const line = tryParseLine(bytes);
     if (line === null) return;
     usage.add(entryOfLine("failed", line));
     const { code = "unknown", class: kind = "item", message = "" } = line.nightshift;
@@ -60,12 +59,4 @@ export async function readLedger(
     }
   });
   return { items, usage, errors: [...groups.values()].sort((a, b) => b.count - a.count) };
-}
-
-function tryParse(bytes: Buffer): LedgerLine | null {
-  try {
-    return parseLine(bytes);
-  } catch {
-    return null;
-  }
 }

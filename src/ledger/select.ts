@@ -2,7 +2,7 @@ import { join } from "node:path";
 
 import { FILES } from "./files.ts";
 import type { ItemTable } from "./item-table.ts";
-import { parseLine } from "./ledger.ts";
+import { parseLine } from "./line.ts";
 import { scanLedger } from "./scan.ts";
 
 /** A condition on a failed item: `code=timeout`, `class=retry`, `status=504`. */
@@ -13,10 +13,25 @@ export interface Condition {
 
 /** Items that a sitting has still to bring to an outcome. */
 export interface Wanted {
+  /** How they stood when they were chosen: those that had failed are retried. */
+  readonly before: "pending" | "failed";
   readonly size: number;
   has(index: number): boolean;
   /** The item has its outcome. */
   done(index: number): void;
+}
+
+/** Chosen from the failed items. */
+export interface Failures extends Wanted {
+  /** What the chosen ones meet. */
+  readonly where: readonly Condition[];
+  /** All failed items, the chosen ones or not, by code. */
+  readonly byCode: ReadonlyMap<string, number>;
+}
+
+/** A condition as it is written: `code=timeout`. */
+export function conditionText({ field, value }: Condition): string {
+  return `${field}=${value}`;
 }
 
 /** Those of the first `bound` items that have no outcome, without a list of them. */
@@ -24,6 +39,7 @@ export function pendingAmong(items: ItemTable, bound: number): Wanted {
   let size = 0;
   for (let index = 0; index < bound; index += 1) if (items.state(index) === "pending") size += 1;
   return {
+    before: "pending",
     get size() {
       return size;
     },
@@ -38,8 +54,9 @@ export async function failedAmong(
   runId: string,
   items: ItemTable,
   conditions: readonly Condition[],
-): Promise<Wanted> {
+): Promise<Failures> {
   const chosen = new Set<number>();
+  const byCode = new Map<string, number>();
   await scanLedger(join(directory, FILES.errors), runId, ({ index, offset, bytes }) => {
     if (index === null || items.state(index) !== "failed" || items.offset(index) !== offset) return;
     const { nightshift: note, response } = parseLine(bytes);
@@ -48,9 +65,13 @@ export async function failedAmong(
       class: note.class ?? "item",
       status: String(response?.status_code ?? ""),
     };
+    byCode.set(found.code, (byCode.get(found.code) ?? 0) + 1);
     if (conditions.every(({ field, value }) => found[field] === value)) chosen.add(index);
   });
   return {
+    before: "failed",
+    where: conditions,
+    byCode,
     get size() {
       return chosen.size;
     },

@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import { FILES } from "./files.ts";
 import { ItemTable } from "./item-table.ts";
+import { tryParseLine } from "./line.ts";
 import { requireManifest } from "./manifest.ts";
 import { scanLedger } from "./scan.ts";
 
@@ -39,7 +40,7 @@ export async function verifyRun(directory: string): Promise<Verification> {
       number += 1;
       const where = `${name}:${number}`;
       if (line.index === null) fault(`${where} is no line of run ${manifest.run_id}`);
-      else if (!isWhole(line.bytes)) fault(`${where} is damaged: it is no JSON`);
+      else if (tryParseLine(line.bytes) === null) fault(`${where} is damaged: it is no JSON`);
       else if (total !== null && line.index >= total) {
         fault(`${where} is item ${line.index}, but the run has only ${total} items`);
       } else if (state === "completed" && items.state(line.index) === "completed") {
@@ -70,13 +71,4 @@ export async function verifyRun(directory: string): Promise<Verification> {
     pending,
     faults,
   };
-}
-
-function isWhole(bytes: Buffer): boolean {
-  try {
-    JSON.parse(bytes.toString("utf8"));
-    return true;
-  } catch {
-    return false;
-  }
 }

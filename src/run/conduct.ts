@@ -1,17 +1,26 @@
 import { join } from "node:path";
 
 import { messageOf, RunStopped, UsageError } from "../errors.ts";
+import { readUnrecorded } from "../ledger/budget-log.ts";
 import { FILES, replaceJson } from "../ledger/files.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { type Manifest, workedMs } from "../ledger/manifest.ts";
-import { type Condition, failedAmong, pendingAmong } from "../ledger/select.ts";
+import {
+  type Condition,
+  conditionText,
+  failedAmong,
+  type Failures,
+  pendingAmong,
+} from "../ledger/select.ts";
 import type { UsageReport } from "../ledger/usage.ts";
 import { openLog } from "../system/log.ts";
 import { asRunStopped } from "./as-run-stopped.ts";
-import type { RunResult } from "./events.ts";
+import { pricesFor, reportBudget } from "./budget-report.ts";
+import type { RunResult, Unmatched } from "./events.ts";
 import { beginSitting, endSitting } from "./life.ts";
+import { retryStop } from "./retry-stop.ts";
 import type { Scene } from "./scene.ts";
-import { work } from "./work.ts";
+import { NO_WORK, work } from "./work.ts";
 import { writeOutput } from "./write-output.ts";
 
 /** Which items a sitting is about. */
@@ -27,9 +36,8 @@ export async function conduct(
   selection: Selection,
 ): Promise<RunResult> {
   const { order, scan, prices, directory, closers } = scene;
-  const ledger = await Ledger.open(directory, found.run_id, (model, usage) =>
-    prices.cost(model, usage),
-  );
+  prices.learn(found.gateway_prices ?? {});
+  const ledger = await Ledger.open(directory, found.run_id, prices.cost);
   closers.add(() => ledger.close());
 
   const total = Math.max(scan.items, found.items ?? 0);
@@ -39,10 +47,11 @@ export async function conduct(
         "Nothing was called. `nightshift verify` names the line; restore the file from a backup.",
     );
   }
-  const wanted =
-    selection.kind === "pending"
-      ? pendingAmong(ledger.items, scan.items)
-      : await failedAmong(directory, found.run_id, ledger.items, selection.where);
+  const failures =
+    selection.kind === "failed"
+      ? await failedAmong(directory, found.run_id, ledger.items, selection.where)
+      : null;
+  const wanted = failures ?? pendingAmong(ledger.items, scan.items);
   const { completed, failed } = ledger.items;
   order.onEvent({
     event: "started",
@@ -54,8 +63,13 @@ export async function conduct(
     continued: found.sittings.length > 0,
   });
   // A retry without a matching item changes nothing, whatever state the run is in.
-  if (wanted.size === 0 && (found.state === "finished" || selection.kind === "failed")) {
-    return result(scene, found, ledger, { already: true });
+  if (wanted.size === 0 && (found.state === "finished" || failures !== null)) {
+    const unmatched = failures === null ? null : unmatchedBy(failures);
+    return { ...(await result(scene, found, ledger, { already: true })), unmatched };
+  }
+
+  if (failures === null) {
+    for (const message of scan.warnings) order.onEvent({ event: "warning", message });
   }
 
   const fileLog = openLog(join(directory, FILES.log), order.logLevel, { run: found.run_id });
@@ -67,17 +81,26 @@ export async function conduct(
     "started",
   );
 
-  const stop = wanted.size === 0 ? null : await work({ scene, manifest, ledger, wanted, log });
+  const { stop, limits } =
+    wanted.size === 0 ? NO_WORK : await work({ scene, manifest, ledger, wanted, log });
   if (stop !== null) {
     log.warn({ event: "run.stopped", reason: stop.reason, err: stop }, stop.message);
-    manifest = await endSitting(scene, manifest, stop);
-    return result(scene, manifest, ledger, { already: false });
+    const told = failures === null ? stop : retryStop(stop, directory, failures.where);
+    manifest = await endSitting(scene, manifest, told);
+    return { ...(await result(scene, manifest, ledger, { already: false })), limits_found: limits };
   }
   const unwritten = await finish(scene, manifest, ledger);
   manifest = await endSitting(scene, manifest, unwritten);
-  const ended = await result(scene, manifest, ledger, { already: false });
+  const ended = {
+    ...(await result(scene, manifest, ledger, { already: false })),
+    limits_found: limits,
+  };
   log.info({ event: "run.finished", items: ended.usage.items }, "run finished");
   return ended;
+}
+
+function unmatchedBy({ where, byCode }: Failures): Unmatched {
+  return { where: where.map(conditionText), failed: Object.fromEntries(byCode) };
 }
 
 /** Leaves one line per item in the ledger and writes the joined output; a stop when it cannot. */
@@ -94,7 +117,7 @@ async function finish(
     return new RunStopped(
       "paused",
       `${pending} items have not been asked yet`,
-      "`nightshift run` with the same job asks them.",
+      "`nightshift run` with the same job and without --first asks them; the same command does not.",
     );
   } catch (error) {
     const { reason, message, remedy } = asRunStopped(error);
@@ -129,7 +152,15 @@ async function result(
     state,
     reason: manifest.reason,
     already_finished: already,
+    unmatched: null,
+    limits_found: NO_WORK.limits,
     usage,
+    budget: reportBudget({
+      limits: order.job.budget,
+      usage,
+      unrecorded: readUnrecorded(directory, manifest.run_id, ledger.items),
+      usdOf: pricesFor(prices.cost, scene.scan.models),
+    }),
     files: {
       output: state === "finished" ? join(directory, manifest.output) : null,
       results: join(directory, FILES.results),

@@ -94,7 +94,7 @@ export function newRunId(jobName: string, now: number, random: Random): string {
     .join("-");
 }
 
-/** Runs below `runs/`, newest first. */
+/** Runs below a directory such as `runs/`, newest first. */
 export async function listRuns(runs: string): Promise<{ path: string; manifest: Manifest }[]> {
   let names: string[];
   try {
@@ -110,6 +110,11 @@ export async function listRuns(runs: string): Promise<{ path: string; manifest: 
     if (manifest !== null) found.push({ path, manifest });
   }
   return found.sort((a, b) => b.manifest.created_at.localeCompare(a.manifest.created_at));
+}
+
+/** Whether a directory is no run's, but holds some. */
+export async function holdsRuns(path: string): Promise<boolean> {
+  return (await readManifest(path)) === null && (await listRuns(path)).length > 0;
 }
 
 /**

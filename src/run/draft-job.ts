@@ -1,4 +1,4 @@
-import { openInput } from "../input/records.ts";
+import { type InputOptions, openInput } from "../input/records.ts";
 import { columnReference } from "../job/column.ts";
 import { nameOfInput } from "../job/resolve.ts";
 
@@ -15,9 +15,9 @@ const TEXT_NAMES =
 export async function draftJob(
   path: string,
   reference: string,
-  encoding: string | null,
+  options: Pick<InputOptions, "encoding" | "delimiter">,
 ): Promise<string> {
-  const input = await openInput(path, encoding === null ? {} : { encoding });
+  const input = await openInput(path, options);
   let fields: Readonly<Record<string, unknown>> = {};
   for await (const [first] of input.batches()) {
     fields = first?.fields ?? {};
@@ -31,7 +31,7 @@ export async function draftJob(
     `# Try it:  npx nightshift run <this file> --dry-run    then  --first 5`,
     `name: ${JSON.stringify(nameOfInput(path))}`,
     `input: ${JSON.stringify(reference)}`,
-    ...(encoding === null ? [] : [`encoding: ${JSON.stringify(encoding)}`]),
+    ...Object.entries(options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`),
     "model: gpt-4o-mini            # `npx nightshift models` lists what your gateway offers",
     ...(isRequest
       ? ["# The input's lines are requests already: no prompt is needed here."]

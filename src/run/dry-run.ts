@@ -3,6 +3,7 @@ import { loadPriceList } from "../job/pricing.ts";
 import type { JobOverrides } from "../job/resolve.ts";
 import type { JobFile, Json } from "../job/schema.ts";
 import { estimateTokens } from "../tokens.ts";
+import { checkPrices } from "./budget-check.ts";
 import { scanInput } from "./scan-input.ts";
 import { resolveTarget } from "./start.ts";
 
@@ -22,6 +23,8 @@ export interface DryRunReport {
   /** US dollars if every answer used all its `max_tokens`; null where that or a price is unknown. */
   readonly most_cost_usd: number | null;
   readonly price_sources: Readonly<Record<string, string | null>>;
+  /** What is no error, but hardly meant. */
+  readonly warnings: readonly string[];
 }
 
 interface ModelEstimate {
@@ -54,6 +57,7 @@ export async function dryRun(
     if (samples.length < SAMPLES) samples.push({ custom_id: item.customId, body });
     addItem(models, item, body);
   });
+  checkPrices(job, scan.models, prices);
   const estimates = [...models.values()];
   const sum = (pick: (estimate: ModelEstimate) => number | null): number | null =>
     estimates.reduce<number | null>((total, estimate) => {
@@ -66,7 +70,7 @@ export async function dryRun(
       if (answer === null) return null;
       const prompt = estimate.prompt_tokens;
       const usage = { prompt, completion: answer, total: prompt + answer, cached: 0, reasoning: 0 };
-      return prices.cost(estimate.model, usage);
+      return prices.cost(estimate.model, usage, estimate.items);
     });
   return {
     input: job.input,
@@ -79,6 +83,7 @@ export async function dryRun(
     prompt_cost_usd: cost(() => 0),
     most_cost_usd: cost((estimate) => estimate.most_completion_tokens),
     price_sources: Object.fromEntries(estimates.map(({ model }) => [model, prices.source(model)])),
+    warnings: scan.warnings,
   };
 }
 

@@ -1,10 +1,21 @@
 import type { UsageReport } from "../ledger/usage.ts";
+import type { BudgetReport } from "./budget-report.ts";
+
+/** How far a retry is with the items that it asks again. */
+export interface RetryProgress {
+  readonly total: number;
+  readonly completed: number;
+  /** Failed again. */
+  readonly failed: number;
+}
 
 /** Where a run stands. Rates are taken over the last seconds, not the whole run. */
 export interface Progress {
   readonly total: number;
   readonly completed: number;
   readonly failed: number;
+  /** Null unless this is a retry: the counts above are the run's, where every item may have ended. */
+  readonly retrying: RetryProgress | null;
   readonly in_flight: number;
   /** Calls so far that brought no answer and were or will be made again. */
   readonly retries: number;
@@ -17,8 +28,18 @@ export interface Progress {
   readonly elapsed_seconds: number;
   /** US dollars so far; null where a price is unknown. */
   readonly cost_usd: number | null;
-  /** What the run waits for just now, in words; null when nothing holds it back. */
+  /** What the run waits for just now, in words; null when it goes on. */
   readonly waiting: string | null;
+  /** Which limit keeps it from going faster just now, and at what rate it goes; null when none does. */
+  readonly limited_by: string | null;
+}
+
+/** What a retry found that no failed item matched. */
+export interface Unmatched {
+  /** The conditions, as `--where` takes them. */
+  readonly where: readonly string[];
+  /** Failed items by code. */
+  readonly failed: Readonly<Record<string, number>>;
 }
 
 /** How a run ended for now. */
@@ -34,7 +55,11 @@ export interface RunResult {
   } | null;
   /** True when there was nothing left to do: nothing was called. */
   readonly already_finished: boolean;
+  /** Null unless this was a retry, and no failed item met its conditions. */
+  readonly unmatched: Unmatched | null;
   readonly usage: UsageReport;
+  /** Null where nothing limits what the run may spend. */
+  readonly budget: BudgetReport | null;
   /** Absolute paths of what was written. */
   readonly files: {
     readonly output: string | null;
@@ -44,6 +69,12 @@ export interface RunResult {
   };
   /** Where each model's price comes from; null where it is unknown. */
   readonly price_sources: Readonly<Record<string, string | null>>;
+  /** What this run found out about the account's limits, per minute and in calls at once. */
+  readonly limits_found: {
+    readonly rpm: number | null;
+    readonly tpm: number | null;
+    readonly concurrency: number | null;
+  };
 }
 
 /** What a run tells while it goes on: each is one line of `--json`. */

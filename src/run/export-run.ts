@@ -1,3 +1,4 @@
+import type { ResolvedJob } from "../job/resolved-job.ts";
 import { exportOutput } from "../ledger/export.ts";
 import { requireManifest } from "../ledger/manifest.ts";
 import { readLedger } from "../ledger/read.ts";
@@ -12,27 +13,40 @@ export interface ExportRequest {
   readonly csvSafe?: boolean;
 }
 
+/** What an export wrote. */
+export interface ExportedRun {
+  readonly path: string;
+  readonly completed: number;
+  readonly failed: number;
+  readonly pending: number;
+}
+
 /**
  * Writes a run's joined output from its ledger and its input.
  *
  * @throws UsageError when the input is gone or no longer the one that was asked about.
  */
-export async function exportRun(
-  directory: string,
-  request: ExportRequest,
-): Promise<{ path: string; completed: number; failed: number; pending: number }> {
+export async function exportRun(directory: string, request: ExportRequest): Promise<ExportedRun> {
+  let exported = await exportOnce(directory, request);
+  // A run that ended meanwhile has written its whole output, and ours has taken its place.
+  while (exported.pending > 0 && (await pendingItems(directory)) === 0) {
+    exported = await exportOnce(directory, request);
+  }
+  return exported;
+}
+
+async function exportOnce(directory: string, request: ExportRequest): Promise<ExportedRun> {
   const manifest = await requireManifest(directory);
   const { items } = await readLedger(directory, manifest.run_id, () => null);
   const {
     encoding = null,
+    delimiter = null,
     csvBom = false,
     csvSafe = false,
-  } = manifest.job as {
-    encoding?: string | null;
-    csvBom?: boolean;
-    csvSafe?: boolean;
-  };
-  const input = { path: manifest.input.path, encoding, sha256: manifest.input.sha256 };
+    // Written by us from a ResolvedJob.
+  } = manifest.job as Partial<ResolvedJob>;
+  const { path: inputPath, sha256 } = manifest.input;
+  const input = { path: inputPath, encoding, delimiter, sha256 };
   const total = manifest.items ?? items.completed + items.failed;
   const format = request.format ?? (manifest.output.endsWith(".csv") ? "csv" : "jsonl");
   const path = await exportOutput(recordsOf(input, total), items, {
@@ -41,7 +55,14 @@ export async function exportRun(
     columns: manifest.columns,
     bom: request.csvBom ?? csvBom,
     safe: request.csvSafe ?? csvSafe,
+    isOwner: false,
   });
   const { completed, failed } = items;
   return { path, completed, failed, pending: total - completed - failed };
+}
+
+async function pendingItems(directory: string): Promise<number> {
+  const manifest = await requireManifest(directory);
+  const { items } = await readLedger(directory, manifest.run_id, () => null);
+  return (manifest.items ?? Infinity) - items.completed - items.failed;
 }

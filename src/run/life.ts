@@ -3,6 +3,7 @@ import { join, relative } from "node:path";
 
 import { type RunStopped, UsageError } from "../errors.ts";
 import { identityChanges, identityOf } from "../job/identity.ts";
+import type { PriceList } from "../job/pricing.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import { diskStop, FILES, hasOutcomes } from "../ledger/files.ts";
 import { type Manifest, writeManifest } from "../ledger/manifest.ts";
@@ -102,16 +103,21 @@ export async function beginSitting(
   return manifest;
 }
 
+/** Notes the prices that the gateway told: whoever reads the run does not ask again. */
+export async function notePrices({ directory, prices }: Scene, manifest: Manifest): Promise<void> {
+  await writeManifest(directory, withPrices(manifest, prices));
+}
+
 /** Notes how this process left the run; null when it finished. */
 export async function endSitting(
-  { order, directory }: Scene,
+  { order, directory, prices }: Scene,
   before: Manifest,
   stop: RunStopped | null,
 ): Promise<Manifest> {
   const now = iso(order.clock.now());
   const state = stop === null ? "finished" : stop.reason === "cancelled" ? "cancelled" : "paused";
   const manifest: Manifest = {
-    ...before,
+    ...withPrices(before, prices),
     state,
     reason:
       stop === null ? null : { code: stop.reason, message: stop.message, remedy: stop.remedy },
@@ -148,6 +154,10 @@ export async function closedSittings(
     started_at: started,
     ended_at: ended ?? iso(Math.max(Date.parse(started), ...writes)),
   }));
+}
+
+function withPrices(manifest: Manifest, { learned }: PriceList): Manifest {
+  return Object.keys(learned).length === 0 ? manifest : { ...manifest, gateway_prices: learned };
 }
 
 function iso(ms: number): string {

@@ -3,6 +3,7 @@ import type { Governor, Holdup } from "../gateway/governor.ts";
 import type { Progress } from "./events.ts";
 import { outageStop } from "./preflight.ts";
 import { RateMeter } from "./rate-meter.ts";
+import { watchRetry } from "./retry-progress.ts";
 import type { WorkParts } from "./work-parts.ts";
 
 const TICK_MS = 250;
@@ -19,9 +20,12 @@ export function startProgress(parts: ProgressParts): { stop(): void } {
   const { clock, job, onEvent } = scene.order;
   const meter = new RateMeter();
   const began = clock.monotonic();
+  const retrying = watchRetry(parts.wanted, parts.ledger.items);
   let redisLostAt: number | null = null;
   let cancel = (): void => {};
-  const tell = (): void => onEvent({ event: "progress", ...progressNow(parts, meter, began) });
+  const tell = (): void => {
+    onEvent({ event: "progress", ...progressNow(parts, meter, began), retrying: retrying() });
+  };
   const tick = (): void => {
     const now = clock.monotonic();
     tell();
@@ -40,7 +44,11 @@ export function startProgress(parts: ProgressParts): { stop(): void } {
   };
 }
 
-function progressNow(parts: ProgressParts, meter: RateMeter, began: number): Progress {
+function progressNow(
+  parts: ProgressParts,
+  meter: RateMeter,
+  began: number,
+): Omit<Progress, "retrying"> {
   const { ledger, governor, manifest, scene, wanted } = parts;
   const now = scene.order.clock.monotonic();
   const { completed, failed } = ledger.items;
@@ -62,24 +70,42 @@ function progressNow(parts: ProgressParts, meter: RateMeter, began: number): Pro
     cost_usd: ledger.usage.cost,
     waiting:
       scene.connection.status === "ready"
-        ? describeHoldup(governor.holdup)
+        ? describeTrouble(governor.holdup)
         : "Redis does not answer",
+    limited_by: describeLimit(governor.holdup),
   };
 }
 
-function describeHoldup(holdup: Holdup): string | null {
-  switch (holdup.kind) {
-    case "nothing":
-      return null;
-    case "throttled":
-      return `throttled until ${new Date(holdup.untilMs).toTimeString().slice(0, 8)}`;
-    case "outage":
-      return `gateway away for ${Math.round(holdup.forMs / 1000)} s: ${holdup.message}`;
-    case "rpm":
-      return "at the limit of requests per minute";
-    case "tpm":
-      return "at the limit of tokens per minute";
+function describeTrouble(holdup: Holdup): string | null {
+  if (holdup.kind === "throttled") {
+    return `throttled until ${new Date(holdup.untilMs).toTimeString().slice(0, 8)}`;
   }
+  if (holdup.kind === "outage") {
+    return `gateway away for ${Math.round(holdup.forMs / 1000)} s: ${holdup.message}`;
+  }
+  return null;
+}
+
+/** What a run that goes well goes no faster for. */
+function describeLimit(holdup: Holdup): string | null {
+  switch (holdup.kind) {
+    case "rpm":
+      return `rate limit: ${whole(holdup.perMinute)} requests/min`;
+    case "tpm":
+      return `token limit: ${whole(holdup.perMinute)} tokens/min`;
+    case "concurrency":
+      return `concurrency: ${holdup.calls} calls at once`;
+    case "latency":
+      return `the gateway's pace: more than ${holdup.calls} calls at once only wait longer`;
+    case "nothing":
+    case "throttled":
+    case "outage":
+      return null;
+  }
+}
+
+function whole(value: number): string {
+  return Math.round(value).toLocaleString("en-US").replaceAll(",", " ");
 }
 
 function redisStop(): RunStopped {

@@ -33,6 +33,7 @@ export async function readItems(job: ResolvedJob, options: ReadOptions = {}): Pr
   const input = await openInput(job.input, {
     ...options,
     ...(job.encoding !== null && { encoding: job.encoding }),
+    ...(job.delimiter !== null && { delimiter: job.delimiter }),
   });
   try {
     const toRequest = compileRequests(job, input.columns, job.where);

@@ -5,6 +5,7 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import { lockDirectory } from "../ledger/lock.ts";
 import { requireManifest } from "../ledger/manifest.ts";
 import type { Condition } from "../ledger/select.ts";
+import { checkPrices } from "./budget-check.ts";
 import { conduct } from "./conduct.ts";
 import type { RunResult } from "./events.ts";
 import { scanInput } from "./scan-input.ts";
@@ -27,6 +28,7 @@ export function retryRun(
   return withQueue(order, async (server, closers) => {
     const prices = await loadPriceList(job.pricing);
     const scan = await scanInput(job, order.signal);
+    checkPrices(job, scan.models, prices);
     const lock = await lockDirectory(directory, clock);
     closers.add(() => lock.release());
     const manifest = await requireManifest(directory);

@@ -4,6 +4,7 @@ import { loadPriceList } from "../job/pricing.ts";
 import { ensureDirectory } from "../ledger/files.ts";
 import { lockDirectory } from "../ledger/lock.ts";
 import { readManifest } from "../ledger/manifest.ts";
+import { checkPrices } from "./budget-check.ts";
 import { conduct } from "./conduct.ts";
 import { chooseDirectory, newRunId } from "./directory.ts";
 import type { RunResult } from "./events.ts";
@@ -33,6 +34,7 @@ export function runJob(order: RunOrder): Promise<RunResult> {
     });
     await runToContinue(chosen.path, chosen.manifest, job, scan);
     const prices = await pricesLoading;
+    checkPrices(job, scan.models, prices);
     // Before anything is written: a Redis that does not answer must leave nothing behind.
     const { connection } = await server;
 

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
+import { basename } from "node:path";
 
 import { UsageError } from "../errors.ts";
 import { DuplicateFinder, hashOf } from "../input/duplicates.ts";
 import type { Item } from "../item.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
+import { boundedCase, hasBudget } from "./budget-check.ts";
 import { readItems } from "./read-items.ts";
+import { largerCase, type WorstCase } from "./worst-case.ts";
 
 /** What one whole pass over an input found. */
 export interface InputScan {
@@ -22,6 +25,10 @@ export interface InputScan {
   readonly kept: readonly Item[] | null;
   /** Models that the items ask, at most {@link MOST_MODELS}. */
   readonly models: readonly string[];
+  /** The most that an item may use; null where the run has no budget. */
+  readonly largest: WorstCase | null;
+  /** What is no error, but hardly meant. */
+  readonly warnings: readonly string[];
 }
 
 const MOST_MODELS = 100;
@@ -56,12 +63,21 @@ export async function scanInput(
   let kept: Item[] | null = [];
   let keptSize = 0;
   let records = 0;
+  const isBudgeted = hasBudget(job);
+  let largest: WorstCase | null = null;
+  let firstBody: string | null = null;
+  let allTheSame = true;
   for await (const batch of source.batches()) {
     for (const { record, item } of batch) {
       records += 1;
       ids.add(item.customId);
       if (source.columns === null) for (const name of Object.keys(record.fields)) columns.add(name);
       if (job.first !== null && records > job.first) continue;
+      firstBody ??= item.body;
+      allTheSame &&= item.body === firstBody;
+      if (isBudgeted) {
+        largest = largerCase(largest, boundedCase(item, job, `${job.input}:${record.line}`));
+      }
       if (models.size < MOST_MODELS) models.add(item.model);
       keptSize += item.body.length;
       if (keptSize > MOST_KEPT) kept = null;
@@ -71,16 +87,27 @@ export async function scanInput(
   }
   const suspects = ids.suspects();
   if (suspects.size > 0) await refuseDuplicates(job, suspects, signal);
+  const items = Math.min(records, job.first ?? records);
   return {
     records,
-    items: Math.min(records, job.first ?? records),
+    items,
     bytes,
     sha256: hash.digest("hex"),
     modified,
     columns: source.columns ?? [...columns],
     kept,
     models: [...models],
+    largest,
+    warnings: allTheSame && items > 1 ? [sameQuestion(job, items)] : [],
   };
+}
+
+function sameQuestion(job: ResolvedJob, items: number): string {
+  const cause =
+    job.messages === null
+      ? "the requests do not differ"
+      : "the prompt names no column whose values differ";
+  return `${basename(job.input)}: all ${items} items will ask the same, and each is paid for: ${cause}`;
 }
 
 /** Changes whenever the file is written to or replaced; empty when it is gone. */

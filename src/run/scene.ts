@@ -21,6 +21,8 @@ export interface RunOrder {
   /** Start afresh, even where an unfinished run could be continued. */
   readonly fresh: boolean;
   readonly logLevel: LogLevel;
+  /** Where limits that were learned are kept for the next run; null keeps none. */
+  readonly stateDirectory: string | null;
   readonly workingDirectory: string;
   readonly clock: Clock;
   readonly random: Random;

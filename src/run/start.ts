@@ -121,6 +121,7 @@ function orderOf(job: ResolvedJob, options: RunOptions): RunOrder {
     works,
     fresh: options.fresh ?? false,
     logLevel: options.logLevel ?? "info",
+    stateDirectory: environment.stateDirectory,
     workingDirectory: options.workingDirectory ?? process.cwd(),
     clock: systemClock,
     random: systemRandom,

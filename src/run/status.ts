@@ -1,7 +1,9 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 
 import { loadPriceList } from "../job/pricing.ts";
+import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { Pricing } from "../job/schema.ts";
+import { readUnrecorded } from "../ledger/budget-log.ts";
 import { findHolder, type LockHolder } from "../ledger/lock.ts";
 import { type Manifest, requireManifest, workedMs } from "../ledger/manifest.ts";
 import { readLedger } from "../ledger/read.ts";
@@ -9,7 +11,8 @@ import type { UsageReport } from "../ledger/usage.ts";
 import { shellWord } from "../shell-word.ts";
 import type { Clock } from "../system/clock.ts";
 import { adviceFor } from "./advice.ts";
-import { listRuns, RUNS_DIRECTORY } from "./directory.ts";
+import { type BudgetReport, pricesFor, reportBudget } from "./budget-report.ts";
+import { listRuns } from "./directory.ts";
 import { closedSittings } from "./life.ts";
 
 /** Failed items with one cause, and what to do about them. */
@@ -39,6 +42,8 @@ export interface RunStatus {
   /** The process that works on it just now. */
   readonly in_use_by: LockHolder | null;
   readonly usage: UsageReport;
+  /** Null where nothing limits what the run may spend. */
+  readonly budget: BudgetReport | null;
   readonly errors: readonly ErrorCause[];
   readonly price_sources: Readonly<Record<string, string | null>>;
 }
@@ -49,9 +54,8 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
   const holder = await findHolder(directory, clock);
   const pricing = (manifest.job["pricing"] ?? null) as Pricing | null;
   const prices = await loadPriceList(pricing);
-  const ledger = await readLedger(directory, manifest.run_id, (model, usage) =>
-    prices.cost(model, usage),
-  );
+  prices.learn(manifest.gateway_prices ?? {});
+  const ledger = await readLedger(directory, manifest.run_id, prices.cost);
   const isGone = manifest.state === "running" && holder === null;
   const sittings = isGone ? await closedSittings(directory, manifest) : manifest.sittings;
   const usage = ledger.usage.report({
@@ -73,6 +77,13 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
     updated_at: manifest.updated_at,
     in_use_by: holder,
     usage,
+    budget: reportBudget({
+      // Written by us from a ResolvedJob.
+      limits: manifest.job["budget"] as ResolvedJob["budget"] | undefined,
+      usage,
+      unrecorded: readUnrecorded(directory, manifest.run_id, ledger.items),
+      usdOf: pricesFor(prices.cost, [String(manifest.job["model"])]),
+    }),
     errors: ledger.errors.map(({ code, class: kind, count, example }) => ({
       cause: code,
       class: kind,
@@ -87,8 +98,8 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
   };
 }
 
-/** Every run below `runs/`, newest first. */
-export async function readAllStatus(workingDirectory: string, clock: Clock): Promise<RunStatus[]> {
-  const runs = await listRuns(join(workingDirectory, RUNS_DIRECTORY));
+/** Every run below a directory, newest first. */
+export async function readAllStatus(directory: string, clock: Clock): Promise<RunStatus[]> {
+  const runs = await listRuns(directory);
   return Promise.all(runs.map(({ path }) => readStatus(path, clock)));
 }

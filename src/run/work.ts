@@ -1,7 +1,7 @@
 import { RunStopped, UsageError } from "../errors.ts";
 import type { Answering } from "../gateway/answer-item.ts";
 import { createGatewayClient, type GatewayClient } from "../gateway/client.ts";
-import { Governor } from "../gateway/governor.ts";
+import { Governor, type Limits } from "../gateway/governor.ts";
 import { askModels } from "../gateway/preflight.ts";
 import type { Verdict } from "../gateway/verdict.ts";
 import type { Item } from "../item.ts";
@@ -9,29 +9,42 @@ import type { Wanted } from "../ledger/select.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import { VERSION } from "../system/version.ts";
-import { estimateTokens } from "../tokens.ts";
 import { AccountWatch } from "./account-watch.ts";
+import { keepLearned, openAccount } from "./account.ts";
 import { asInterruption, asRunStopped } from "./as-run-stopped.ts";
 import { GatewayHealth } from "./gateway-health.ts";
+import { learnPrices } from "./learn-prices.ts";
+import { openSpending } from "./open-spending.ts";
 import { preflight } from "./preflight.ts";
 import { startProgress } from "./progress.ts";
 import { readItems } from "./read-items.ts";
 import { lastModified } from "./scan-input.ts";
 import type { Scene } from "./scene.ts";
 import { sit } from "./sitting.ts";
+import { TokenReservation } from "./token-reservation.ts";
 import type { WorkParts } from "./work-parts.ts";
 
 /** Items that one process may hold for each call in flight: the others wait to try again. */
 const HELD_PER_SLOT = 4;
-/** What an answer is taken to need where `max_tokens` does not say. */
-const ASSUMED_ANSWER_TOKENS = 500;
+
+/** What came of working. */
+export interface Worked {
+  /** Null when every wanted item has its outcome. */
+  readonly stop: RunStopped | null;
+  readonly limits: Limits;
+}
+
+export const NO_WORK: Worked = {
+  stop: null,
+  limits: { rpm: null, tpm: null, concurrency: null },
+};
 
 /**
  * Calls the gateway until every wanted item has its outcome.
  *
- * @returns null when all have, else why the run stopped before.
+ * @returns why the run stopped before, if it did, and what it found out about the account.
  */
-export async function work(parts: WorkParts): Promise<RunStopped | null> {
+export async function work(parts: WorkParts): Promise<Worked> {
   const { scene, manifest, ledger, wanted, log } = parts;
   const { order, connection, closers } = scene;
   const { job, access, clock, random } = order;
@@ -54,9 +67,12 @@ export async function work(parts: WorkParts): Promise<RunStopped | null> {
     clock,
     proxy: order.proxy,
   });
-  const governor = new Governor({ ...job, clock, random });
+  const account = await openAccount(scene);
+  const governor = new Governor({ ...job, ...account, clock, random });
+  const reservation = new TokenReservation();
   closers.add(() => governor.close());
   closers.add(() => client.destroy());
+  const spending = openSpending(parts, stop);
   const { completed, failed } = ledger.items;
   const watch = new AccountWatch(completed + failed > 0);
   const health = new GatewayHealth(client, clock, stopping.signal);
@@ -67,10 +83,12 @@ export async function work(parts: WorkParts): Promise<RunStopped | null> {
     policy: job,
     clock,
     random,
-    tokensOf: tokenReservation(job.tpm !== null),
+    tokensOf: (body) => reservation.of(body),
+    budget: spending,
     onVerdict: (item, verdict) => {
       health.note(verdict);
-      if (verdict.class !== "completed") logVerdict(log, item, verdict);
+      if (verdict.class === "completed") reservation.note(verdict.summary.usage);
+      else logVerdict(log, item, verdict);
       const finding = watch.note(verdict);
       if (finding?.action === "stop") stop(finding.reason);
       if (finding?.action === "ask") void stopIfRefused(client, clock, finding.reason, stop);
@@ -84,6 +102,7 @@ export async function work(parts: WorkParts): Promise<RunStopped | null> {
   try {
     if (order.works) {
       await preflight({ client, scene, health, signal: stopping.signal, log });
+      await learnPrices({ scene, manifest, signal: stopping.signal, log });
     }
     await sit({
       runId: manifest.run_id,
@@ -109,8 +128,11 @@ export async function work(parts: WorkParts): Promise<RunStopped | null> {
     order.signal.removeEventListener("abort", onSignal);
     order.killSignal.removeEventListener("abort", onSignal);
     progress.stop();
+    spending?.close();
   }
-  return stopping.signal.aborted ? asRunStopped(stopping.signal.reason) : null;
+  const limits = governor.learned;
+  await keepLearned(order, limits);
+  return { stop: stopping.signal.aborted ? asRunStopped(stopping.signal.reason) : null, limits };
 }
 
 /** A dead key is refused everywhere; one bad channel does not refuse the list of models. */
@@ -157,18 +179,6 @@ function inputChanged(path: string, detail: string): RunStopped {
     `${path} changed while the run was reading it: ${detail}`,
     "Restore the input and run the same command again, or start afresh with --new.",
   );
-}
-
-function tokenReservation(counts: boolean): (body: string) => number {
-  if (!counts) return () => 1;
-  return (body) => {
-    const { max_tokens: most, max_completion_tokens: newer } = JSON.parse(body) as {
-      max_tokens?: unknown;
-      max_completion_tokens?: unknown;
-    };
-    const answer = [newer, most].find((value) => typeof value === "number");
-    return estimateTokens(body) + (typeof answer === "number" ? answer : ASSUMED_ANSWER_TOKENS);
-  };
 }
 
 function logVerdict(log: Log, item: Item, verdict: Exclude<Verdict, { class: "completed" }>): void {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 
 import { UsageError } from "../errors.ts";
 import { type InputRecord, openInput } from "../input/records.ts";
+import type { ResolvedJob } from "../job/resolved-job.ts";
 import { exportOutput } from "../ledger/export.ts";
 import type { ItemTable } from "../ledger/item-table.ts";
 import type { Manifest } from "../ledger/manifest.ts";
@@ -10,13 +11,15 @@ import type { Scene } from "./scene.ts";
 /** Writes the joined output beside the ledger and returns its path. */
 export function writeOutput(scene: Scene, manifest: Manifest, items: ItemTable): Promise<string> {
   const { job } = scene.order;
-  const input = { path: job.input, encoding: job.encoding, sha256: scene.scan.sha256 };
+  const { input: path, encoding, delimiter } = job;
+  const input = { path, encoding, delimiter, sha256: scene.scan.sha256 };
   return exportOutput(recordsOf(input, manifest.items ?? scene.scan.items), items, {
     directory: scene.directory,
     format: manifest.output.endsWith(".csv") ? "csv" : "jsonl",
     columns: manifest.columns,
     bom: job.csvBom,
     safe: job.csvSafe,
+    isOwner: true,
   });
 }
 
@@ -27,13 +30,17 @@ export function writeOutput(scene: Scene, manifest: Manifest, items: ItemTable):
  *   would stand beside answers to others.
  */
 export async function* recordsOf(
-  input: { readonly path: string; readonly encoding: string | null; readonly sha256: string },
+  input: Pick<ResolvedJob, "encoding" | "delimiter"> & {
+    readonly path: string;
+    readonly sha256: string;
+  },
   most: number,
 ): AsyncGenerator<readonly InputRecord[]> {
   const hash = createHash("sha256");
   const source = await openInput(input.path, {
     onBytes: (chunk) => hash.update(chunk),
     ...(input.encoding !== null && { encoding: input.encoding }),
+    ...(input.delimiter !== null && { delimiter: input.delimiter }),
   });
   let left = most;
   for await (const records of source.batches()) {

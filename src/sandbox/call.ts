@@ -12,6 +12,7 @@ import type { SandboxState } from "./state.ts";
 /** What an error answer tells besides its name. */
 interface About {
   readonly limit?: number;
+  readonly used?: number;
   readonly detail?: string;
   readonly waitMs?: number | null;
   readonly headers?: readonly string[];
@@ -81,7 +82,7 @@ export class Call {
 
   /** Answers with an error that came while the upstream was at work. */
   fail(name: string, stream: boolean): void {
-    this.#sendError(name, {}, stream);
+    this.#sendError(name, name.startsWith("429") ? { limit: this.#limitOf(name) } : {}, stream);
   }
 
   /** Answers as a script rule says. */
@@ -130,6 +131,12 @@ export class Call {
     if (silent && !entry.gone) this.#response.once("close", () => ledger.markGone(entry));
   }
 
+  /** A refusal that is a fault names the key's own limit, else one that slows nobody who believes it. */
+  #limitOf(name: string): number {
+    const { rpm, tpm } = this.account?.limiter.limits ?? {};
+    return (name === "429-tokens" ? tpm : rpm) ?? 1_000_000;
+  }
+
   #sendError(name: string, about: About, stream: boolean): void {
     const answer = errorAnswer(name, this.#state.profile, {
       requestId: this.id,
@@ -137,6 +144,7 @@ export class Call {
       target: `${this.#request.method} ${this.#request.url}`,
       chinese: this.#request.headers["accept-language"]?.startsWith("zh") ?? false,
       limit: about.limit ?? 60,
+      used: about.used ?? about.limit ?? 60,
       detail: about.detail ?? "1500",
       tryAgain: goDuration(about.waitMs ?? 150),
     });

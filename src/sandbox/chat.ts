@@ -84,11 +84,11 @@ export function answerChat(
   );
 }
 
-function refuseThrottled(call: Call, { limit, allowed, waitMs }: Throttled): void {
+function refuseThrottled(call: Call, { limit, allowed, used, waitMs }: Throttled): void {
   const retry = call.account?.limiter.retryHeaders(waitMs) ?? [];
   const variant = call.account?.limiter.limits.bodyVariant ?? "json";
   const detail = String(call.asked);
-  const about = { limit: allowed, detail, waitMs, headers: retry };
+  const about = { limit: allowed, used, detail, waitMs, headers: retry };
   if (variant !== "json") call.refuse(`429-${variant}`, about);
   else if (limit === "concurrency") call.refuse("429-concurrency", about);
   else if (limit === "requests") call.refuse("429", about);
@@ -123,11 +123,13 @@ function ruleFault(rule: ScriptRule): Fault | undefined {
 function paceOf(state: SandboxState, call: Call, tokens: number, extraMs: number): Pace {
   const { ttftMs, tokensPerSecond, jitter } = state.latency;
   const restMs = tokensPerSecond === 0 ? 0 : (tokens / tokensPerSecond) * 1000;
-  if (jitter === 0) return { firstMs: ttftMs + extraMs, restMs };
   const draw = (name: string): number =>
     hashFraction(state.seed, `${call.row}#${call.attempt}${name}`);
+  const firstMs =
+    typeof ttftMs === "number" ? ttftMs : ttftMs.min + draw("t") * (ttftMs.max - ttftMs.min);
+  if (jitter === 0) return { firstMs: firstMs + extraMs, restMs };
   // Box-Muller: two uniform draws make a normal one.
   const normal = Math.sqrt(-2 * Math.log(1 - draw("a"))) * Math.cos(2 * Math.PI * draw("b"));
   const factor = Math.exp(jitter * normal);
-  return { firstMs: ttftMs * factor + extraMs, restMs: restMs * factor };
+  return { firstMs: firstMs * factor + extraMs, restMs: restMs * factor };
 }

@@ -22,6 +22,8 @@ export interface ErrorContext {
   readonly chinese: boolean;
   /** The limit that was hit, where one was. */
   readonly limit: number;
+  /** How much of it is taken. */
+  readonly used: number;
   /** The parser's complaint, or the amount asked for. */
   readonly detail: string;
   /** How long to wait, as a Go duration: what the message says where it says it. */

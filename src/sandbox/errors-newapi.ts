@@ -101,7 +101,7 @@ export const NEWAPI_ERRORS: Readonly<Record<string, ErrorMaker>> = {
   }),
   "429-tokens": (c) =>
     relayed(429, {
-      message: `Rate limit reached for ${c.model} in organization org-sandbox on tokens per min (TPM): Limit ${c.limit}, Used ${c.limit}, Requested ${c.detail}. Please try again in ${c.tryAgain}. Visit https://***.com/***/*** to learn more.`,
+      message: `Rate limit reached for ${c.model} in organization org-sandbox on tokens per min (TPM): Limit ${c.limit}, Used ${c.used}, Requested ${c.detail}. Please try again in ${c.tryAgain}. Visit https://***.com/***/*** to learn more.`,
       type: "tokens",
       param: "",
       code: "rate_limit_exceeded",

@@ -57,7 +57,7 @@ export const OTHER_PROFILES: Readonly<
       }),
     "429": (c) =>
       relayed(429, {
-        message: `Rate limit reached for ${c.model} in organization org-sandbox on requests per min (RPM): Limit ${c.limit}, Used ${c.limit}, Requested 1. Please try again in ${c.tryAgain}.`,
+        message: `Rate limit reached for ${c.model} in organization org-sandbox on requests per min (RPM): Limit ${c.limit}, Used ${c.used}, Requested 1. Please try again in ${c.tryAgain}.`,
         type: "requests",
         param: null,
         code: "rate_limit_exceeded",

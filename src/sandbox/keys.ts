@@ -1,3 +1,4 @@
+import { UsageError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { Limiter } from "./limits.ts";
 import type { Limits } from "./limits.ts";
@@ -77,6 +78,17 @@ export function authenticate(
   if (account !== undefined) return account.expired ? "401" : account;
   const beforeDash = key.split("-", 1)[0] ?? "";
   return accounts.has(beforeDash) ? "403-channel" : "401";
+}
+
+/**
+ * The account of a key.
+ *
+ * @throws UsageError when there is none.
+ */
+export function accountOf(accounts: ReadonlyMap<string, Account>, key: string): Account {
+  const account = accounts.get(bare(key));
+  if (account === undefined) throw new UsageError(`The sandbox has no key \`${key}\`.`);
+  return account;
 }
 
 function bare(key: string): string {

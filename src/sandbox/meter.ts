@@ -1,14 +1,14 @@
 /** An amount that was let through and may be corrected once the true amount is known. */
 export interface Reservation {
   readonly amount: number;
+  /** Gives back a part that was not used. */
+  giveBack(part: number): void;
 }
 
 /** Lets amounts through up to a rate. */
 export interface Meter {
   /** The reservation, or the milliseconds after which the same amount would pass. */
   take(nowMs: number, amount: number): Reservation | number;
-  /** Gives back a part of a reservation. */
-  refund(reservation: Reservation, amount: number): void;
   /** What would pass now, for `x-ratelimit-remaining-*`. */
   remaining(nowMs: number): number;
 }
@@ -51,15 +51,18 @@ export function slidingWindow(limit: number, windowMs: number): Meter {
         }
         return windowMs;
       }
-      const entry: Logged = { at: nowMs, amount, expired: false };
+      const entry: Logged = {
+        at: nowMs,
+        amount,
+        expired: false,
+        giveBack(part) {
+          entry.amount -= part;
+          if (!entry.expired) used -= part;
+        },
+      };
       log.push(entry);
       used += amount;
       return entry;
-    },
-    refund(reservation, amount) {
-      const entry = reservation as Logged;
-      entry.amount -= amount;
-      if (!entry.expired) used -= amount;
     },
     remaining(nowMs) {
       expire(nowMs);
@@ -79,15 +82,16 @@ export function tokenBucket(perMinute: number, burst: number): Meter {
     filledAt = nowMs;
   }
 
+  function giveBack(part: number): void {
+    level = Math.min(burst, level + part);
+  }
+
   return {
     take(nowMs, amount) {
       fill(nowMs);
       if (amount > level) return Math.ceil((amount - level) / perMs);
       level -= amount;
-      return { amount };
-    },
-    refund(_reservation, amount) {
-      level = Math.min(burst, level + amount);
+      return { amount, giveBack };
     },
     remaining(nowMs) {
       fill(nowMs);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import { messageOf } from "../errors.ts";
+import { changeLimits } from "./change-limits.ts";
 import { answerChat } from "./chat.ts";
 import type { ErrorContext } from "./error-answer.ts";
 import { errorAnswer } from "./errors.ts";
@@ -27,6 +28,9 @@ export function route(
   const call: Visit = { state, request, response, target, id: state.nextId(state.clock.now()) };
   if (path.startsWith("/__sandbox/")) return control(call, reset, text);
   if (target === "GET /api/status") return sendJson(call, STATUS);
+  if (target === "GET /api/pricing" && state.profile === "newapi") {
+    return sendJson(call, priceList(state.models));
+  }
   if (target === "GET /v1/models") return withKey(call, (account) => listModels(call, account));
   if (target.startsWith("GET /v1/models/")) {
     const id = decoded(path.slice("/v1/models/".length));
@@ -63,25 +67,33 @@ const STATUS = {
 const UNLIMITED_USD = 100_000_000;
 
 function control(call: Visit, reset: () => void, text: string): void {
-  const { ledger, script } = call.state;
+  const { ledger, script, accounts } = call.state;
   switch (call.target) {
     case "GET /__sandbox/ledger":
       return sendJson(call, ledger.entries());
     case "GET /__sandbox/stats":
       return sendJson(call, ledger.stats());
+    case "GET /__sandbox/timeline":
+      return withKey(call, (account) => sendJson(call, account.limiter.timeline()));
     case "POST /__sandbox/reset":
       reset();
       return sendJson(call, { success: true });
     case "POST /__sandbox/script":
-      try {
-        script.add(JSON.parse(text));
-      } catch (error) {
-        return sendJson(call, { success: false, message: messageOf(error) }, 400);
-      }
-      return sendJson(call, { success: true });
+      return obey(call, () => script.add(JSON.parse(text)));
+    case "POST /__sandbox/limits":
+      return obey(call, () => changeLimits(accounts, JSON.parse(text)));
     default:
       return sendError(call, "404");
   }
+}
+
+function obey(call: Visit, change: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    return sendJson(call, { success: false, message: messageOf(error) }, 400);
+  }
+  return sendJson(call, { success: true });
 }
 
 function withKey(call: Visit, answer: (account: Account) => void): void {
@@ -122,6 +134,17 @@ function describe(call: Visit, id: string): Record<string, unknown> {
   return profile === "oneapi" ? { ...model, root: id, parent: null, permission: [] } : model;
 }
 
+/** Every model costs what the sandbox bills: 0.15 and 0.60 dollars per million tokens. */
+function priceList(models: readonly string[]): Record<string, unknown> {
+  const price = { quota_type: 0, model_ratio: 0.075, model_price: 0, completion_ratio: 4 };
+  return {
+    success: true,
+    data: models.map((name) => ({ model_name: name, ...price, enable_groups: ["default"] })),
+    group_ratio: { default: 1 },
+    usable_group: { default: "default" },
+  };
+}
+
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -150,6 +173,7 @@ function sendError(call: Visit, name: string): void {
     target: call.target,
     chinese: call.request.headers["accept-language"]?.startsWith("zh") ?? false,
     limit: 0,
+    used: 0,
     detail: "",
     tryAgain: "",
   };

@@ -6,10 +6,11 @@ import { UsageError } from "../errors.ts";
 import { systemClock } from "../system/clock.ts";
 import type { Clock } from "../system/clock.ts";
 import type { AnswerTemplate } from "./answer.ts";
+import { changeLimits } from "./change-limits.ts";
 import { chaosDrawer, checkChaos } from "./chaos.ts";
 import type { Chaos } from "./chaos.ts";
 import type { Profile } from "./error-answer.ts";
-import { SEEDED_KEYS, openAccounts } from "./keys.ts";
+import { SEEDED_KEYS, accountOf, openAccounts } from "./keys.ts";
 import type { KeyOptions } from "./keys.ts";
 import { SandboxLedger } from "./ledger.ts";
 import type { LedgerEntry, SandboxStats } from "./ledger.ts";
@@ -20,6 +21,7 @@ import { createScript } from "./script.ts";
 import type { ScriptRule } from "./script.ts";
 import type { Latency, SandboxState } from "./state.ts";
 import type { StreamStyle } from "./stream.ts";
+import type { Slice } from "./timeline.ts";
 
 /** How the sandbox behaves. Without options: every call is answered at once and nothing goes wrong. */
 export interface SandboxOptions {
@@ -57,10 +59,14 @@ export interface Sandbox {
   /** One entry for each chat completion request that has been answered, oldest first. */
   ledger(): LedgerEntry[];
   stats(): SandboxStats;
+  /** What a key was let do and refused in the last hour, by tenths of a second. */
+  timeline(key: string): Slice[];
   /** Forgets ledger, attempts and script; balances and limits start afresh. */
   reset(): void;
   /** Adds rules that answer the next matching requests. */
   script(rules: readonly ScriptRule[]): void;
+  /** Other limits from now on, in place of all there were: for one key, or for every key. */
+  changeLimits(limits: Limits, key?: string): void;
   /** Breaks every connection. Safe to call again. */
   close(): Promise<void>;
 }
@@ -107,6 +113,9 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     stats: () => state.ledger.stats(),
     reset,
     script: (rules) => state.script.add(rules),
+    timeline: (key) => accountOf(state.accounts, key).limiter.timeline(),
+    changeLimits: (limits, key) =>
+      changeLimits(state.accounts, { ...limits, ...(key !== undefined && { key }) }),
     close: () => (closed ??= shut(server, timers.cancelAll)),
   };
 }
@@ -116,7 +125,7 @@ function createState(options: SandboxOptions, later: SandboxState["later"]): San
   checkChaos(chaos);
   const hasChaos = Object.keys(chaos).length > 0;
   const keepEntries = options.ledger ?? true;
-  const jitter = latency.jitter ?? 0;
+  const { ttftMs = 0, jitter = 0 } = latency;
   return {
     seed: options.seed ?? 1,
     profile: options.profile ?? "newapi",
@@ -124,7 +133,7 @@ function createState(options: SandboxOptions, later: SandboxState["later"]): San
     template: options.answer ?? { kind: "echo" },
     streamStyle: options.streamStyle ?? {},
     latency: {
-      ttftMs: latency.ttftMs ?? 0,
+      ttftMs,
       tokensPerSecond: latency.tokensPerSecond ?? 0,
       jitter,
     },
@@ -134,7 +143,7 @@ function createState(options: SandboxOptions, later: SandboxState["later"]): San
     script: createScript(),
     accounts: accountsOf(options, clock),
     attempts: new Map(),
-    namesRows: keepEntries || hasChaos || jitter > 0,
+    namesRows: keepEntries || hasChaos || jitter > 0 || typeof ttftMs !== "number",
     nextId: requestIds(),
     drawFault: hasChaos ? chaosDrawer(chaos) : null,
     later,

@@ -7,10 +7,16 @@ import type { SandboxLedger } from "./ledger.ts";
 import type { Script } from "./script.ts";
 import type { StreamStyle } from "./stream.ts";
 
+/** Any value between the two, each as likely. */
+export interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
 /** How long the model of the sandbox takes. All 0 by default. */
 export interface Latency {
   /** Milliseconds to the first token. */
-  readonly ttftMs?: number;
+  readonly ttftMs?: number | Range;
   /** Tokens per second after it; 0 is at once. */
   readonly tokensPerSecond?: number;
   /** Spread of both: the sigma of a log-normal factor. 0.3 is lifelike. */

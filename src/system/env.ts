@@ -1,3 +1,5 @@
+import { posix, win32 } from "node:path";
+
 import { UsageError } from "../errors.ts";
 
 /** Proxies as the environment names them. */
@@ -15,6 +17,8 @@ export interface Environment {
   readonly openaiBaseUrl: string | null;
   readonly redisUrl: string | null;
   readonly proxy: ProxySettings;
+  /** Where Nightshift may keep what helps its next run; null where there is no such place. */
+  readonly stateDirectory: string | null;
   readonly noColor: boolean;
 }
 
@@ -28,6 +32,7 @@ const DEFAULT_BASE_URL = "https://1688token.ai/v1";
 
 export function readEnvironment(
   variables: Readonly<Record<string, string | undefined>> = process.env,
+  platform: NodeJS.Platform = process.platform,
 ): Environment {
   const get = (...names: string[]): string | null => {
     for (const name of names) {
@@ -47,8 +52,25 @@ export function readEnvironment(
       httpProxy: get("HTTP_PROXY", "http_proxy"),
       noProxy: get("NO_PROXY", "no_proxy"),
     },
+    stateDirectory: stateDirectory(get, platform),
     noColor: get("NO_COLOR") !== null,
   };
+}
+
+/** By the XDG Base Directory Specification, which has relative paths ignored; Windows has its own. */
+function stateDirectory(
+  get: (name: string) => string | null,
+  platform: NodeJS.Platform,
+): string | null {
+  const path = platform === "win32" ? win32 : posix;
+  const below = (name: string, ...rest: string[]): string | null => {
+    const base = get(name);
+    return base !== null && path.isAbsolute(base) ? path.join(base, ...rest, "nightshift") : null;
+  };
+  return (
+    below("XDG_STATE_HOME") ??
+    (platform === "win32" ? below("LOCALAPPDATA") : below("HOME", ".local", "state"))
+  );
 }
 
 /** Adds the variables of `.env` in the working directory; those already set win. */

@@ -2,12 +2,17 @@ import { formatCompact, formatCount, formatDuration, formatMoney, formatRate } f
 import { createPaint, type Paint, type Style } from "./paint.ts";
 import { clip, oneLine, widthOf } from "./screen-text.ts";
 
-/** Where a run stands, as far as it is drawn. */
-export interface ProgressView {
+interface CountsView {
   /** Zero while it is not known. */
   readonly total: number;
   readonly completed: number;
   readonly failed: number;
+}
+
+/** Where a run stands, as far as it is drawn. */
+export interface ProgressView extends CountsView {
+  /** What a retry asks again; null in a run. */
+  readonly retrying: CountsView | null;
   readonly in_flight: number;
   readonly retries: number;
   readonly items_per_second: number;
@@ -16,6 +21,7 @@ export interface ProgressView {
   readonly elapsed_seconds: number;
   readonly cost_usd: number | null;
   readonly waiting: string | null;
+  readonly limited_by: string | null;
 }
 
 export interface ProgressOptions {
@@ -62,7 +68,8 @@ const SHORTEST_BAR = 8;
 const GAP = "  ";
 
 /** The live picture of a run: the bar, the figures, and what holds the run back if something does. */
-export function renderProgress(progress: ProgressView, options: ProgressOptions): string[] {
+export function renderProgress(view: ProgressView, options: ProgressOptions): string[] {
+  const progress = ofRetry(view);
   const glyphs = options.unicode === false ? ASCII : UNICODE;
   const paint = createPaint(options.color);
   const { width } = options;
@@ -72,20 +79,28 @@ export function renderProgress(progress: ProgressView, options: ProgressOptions)
   if (progress.waiting !== null) {
     const line = glyphs.waiting + oneLine(progress.waiting);
     lines.push(paint("yellow", clip(line, width, glyphs.ellipsis)));
+  } else if (progress.limited_by !== null) {
+    lines.push(paint("dim", clip(glyphs.waiting + progress.limited_by, width, glyphs.ellipsis)));
   }
   return lines.filter((line) => line !== "");
 }
 
 /** Where a run stands in one plain line, for logs. */
-export function renderProgressLine(progress: ProgressView): string {
+export function renderProgressLine(view: ProgressView): string {
+  const progress = ofRetry(view);
   const percent = percentOf(progress);
   const facts = [
     countsOf(progress) + (percent === null ? "" : ` (${percent}%)`),
     ...troublesOf(progress).map(({ text }) => text),
     ...figuresOf(progress).map(({ text }) => text),
   ];
-  const waiting = progress.waiting === null ? "" : `; ${oneLine(progress.waiting)}`;
-  return facts.join(", ") + waiting;
+  const holdup = progress.waiting ?? progress.limited_by;
+  return facts.join(", ") + (holdup === null ? "" : `; ${oneLine(holdup)}`);
+}
+
+/** A retry's own counts take the place of the run's, which all stand at the end before it begins. */
+function ofRetry(progress: ProgressView): ProgressView {
+  return { ...progress, ...progress.retrying };
 }
 
 /** The bar gives way to the figures beside it, and where there is no room at all it is left out. */
@@ -126,7 +141,8 @@ function percentOf(progress: ProgressView): number | null {
 
 function countsOf(progress: ProgressView): string {
   const ended = formatCount(endedOf(progress));
-  return progress.total > 0 ? `${ended}/${formatCount(progress.total)}` : `${ended} done`;
+  const counts = progress.total > 0 ? `${ended}/${formatCount(progress.total)}` : `${ended} done`;
+  return progress.retrying === null ? counts : `${counts} asked again`;
 }
 
 function troublesOf({ failed, retries }: ProgressView): Fact[] {

@@ -1,3 +1,4 @@
+import { type BudgetView, budgetRows } from "./budget-text.ts";
 import { type FailuresView, renderFailures } from "./failures-text.ts";
 import { formatCount, formatDuration, formatTime, plural } from "./format.ts";
 import { createPaint, type Paint } from "./paint.ts";
@@ -25,6 +26,7 @@ export interface StatusView {
     /** Null while the input was not read to its end. */
     readonly items: { readonly total: number | null };
   };
+  readonly budget: BudgetView | null;
   readonly errors: readonly FailuresView[];
   readonly price_sources: PriceSources;
 }
@@ -49,7 +51,10 @@ export function renderStatus(status: StatusView, options: StatusOptions): string
   const paragraphs = [
     [headline(status, paint), ...reasonLines(status)],
     renderRows(runRows(status, options.workingDirectory), paint),
-    renderRows(usageRows(status.usage, status.price_sources, paint), paint),
+    renderRows(
+      [...usageRows(status.usage, status.price_sources, paint), ...budgetRows(status.budget)],
+      paint,
+    ),
     ...status.errors.map((failures) => renderFailures(failures, paint)),
   ];
   return paragraphs.map((lines) => lines.join("\n")).join("\n\n");
@@ -75,9 +80,17 @@ export function stateColor({
   return state === "finished" && usage.items.failed === 0 ? "green" : "yellow";
 }
 
-function reasonLines({ state, reason }: StatusView): string[] {
+function reasonLines({ state, reason, usage: { items } }: StatusView): string[] {
   if (state === "interrupted") {
-    return ["  Its process is gone. Run the same command again: it goes on where it stopped."];
+    return [
+      "  Its process is gone. Run the same command again: it goes on where it stopped.",
+      // Only a retry asks anything where no item is pending.
+      ...(items.pending === 0 && items.failed > 0
+        ? [
+            "  After a retry that is `nightshift retry`: `nightshift run` does not ask failed items again.",
+          ]
+        : []),
+    ];
   }
   return reason === null ? [] : [`  ${oneLine(reason.message)}`, `  ${remedyText(reason.remedy)}`];
 }

@@ -1,12 +1,21 @@
 import { shellWord } from "../shell-word.ts";
-import { plural } from "./format.ts";
+import { type BudgetView, budgetRows } from "./budget-text.ts";
+import { formatCount, plural } from "./format.ts";
+import { type LimitsView, limitRows } from "./limit-rows.ts";
 import { createPaint, type Paint } from "./paint.ts";
 import { shortPath } from "./place.ts";
 import type { PriceSources } from "./price-source.ts";
 import { type ReasonView, remedyText } from "./remedy.ts";
 import { renderRows, type Row, row } from "./rows.ts";
-import { oneLine } from "./screen-text.ts";
+import { clip, oneLine } from "./screen-text.ts";
 import { usageRows, type UsageView } from "./usage-rows.ts";
+
+interface UnmatchedView {
+  /** The conditions, as `--where` takes them. */
+  readonly where: readonly string[];
+  /** Failed items by code. */
+  readonly failed: Readonly<Record<string, number>>;
+}
 
 /** How a run ended for now, as far as it is shown. */
 export interface ResultView {
@@ -14,7 +23,10 @@ export interface ResultView {
   readonly state: "finished" | "paused" | "cancelled";
   readonly reason: ReasonView | null;
   readonly already_finished: boolean;
+  /** What a retry found that no failed item matched. */
+  readonly unmatched: UnmatchedView | null;
   readonly usage: UsageView;
+  readonly budget: BudgetView | null;
   readonly files: {
     readonly output: string | null;
     readonly results: string;
@@ -22,6 +34,7 @@ export interface ResultView {
     readonly usage: string;
   };
   readonly price_sources: PriceSources;
+  readonly limits_found: LimitsView;
 }
 
 export interface SummaryOptions {
@@ -30,12 +43,24 @@ export interface SummaryOptions {
   readonly workingDirectory: string;
 }
 
+/** A gateway's codes may be many. */
+const CAUSES_COLUMNS = 200;
+
 /** The end of a run, for people: how it ended, what it did, what it cost, where everything is. */
 export function renderSummary(result: ResultView, options: SummaryOptions): string {
   const paint = createPaint(options.color);
   const paragraphs = [
-    [headline(result, paint), ...remedyLines(result)],
-    renderRows(usageRows(result.usage, result.price_sources, paint), paint),
+    result.unmatched === null
+      ? [headline(result, paint), ...remedyLines(result)]
+      : unmatchedLines(result, result.unmatched, options.workingDirectory, paint),
+    renderRows(
+      [
+        ...usageRows(result.usage, result.price_sources, paint),
+        ...budgetRows(result.budget),
+        ...limitRows(result.limits_found),
+      ],
+      paint,
+    ),
     renderRows(fileRows(result, options.workingDirectory), paint),
     renderRows(nextRows(result, options.workingDirectory), paint),
   ];
@@ -67,6 +92,31 @@ function headline(result: ResultView, paint: Paint): string {
 
 function remedyLines({ reason }: ResultView): string[] {
   return reason === null ? [] : [`  ${remedyText(reason.remedy)}`];
+}
+
+/** A retry that had nothing to do: a mistyped condition must not look like a run that is done. */
+function unmatchedLines(
+  { state, directory }: ResultView,
+  { where, failed }: UnmatchedView,
+  workingDirectory: string,
+  paint: Paint,
+): string[] {
+  const causes = Object.entries(failed).toSorted(([, a], [, b]) => b - a);
+  const sum = causes.reduce((total, [, count]) => total + count, 0);
+  const list = causes.map(([code, count]) => `${formatCount(count)} ${oneLine(code)}`).join(", ");
+  const wanted = where.map(oneLine).join(" and ");
+  const headline =
+    sum === 0
+      ? paint(["bold", "green"], "✔ no item has failed")
+      : paint(["bold", "yellow"], `⚠ no failed item matches ${wanted}`);
+  const word = shellWord(shortPath(directory, workingDirectory));
+  return [
+    `${headline}: nothing was called`,
+    ...(sum === 0 ? [] : [clip(`  ${plural(sum, "item")} failed: ${list}`, CAUSES_COLUMNS)]),
+    ...(state === "finished"
+      ? []
+      : [`  The run is ${state}: \`nightshift status ${word}\` says how to go on.`]),
+  ];
 }
 
 function fileRows({ files, usage }: ResultView, workingDirectory: string): Row[] {

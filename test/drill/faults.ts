@@ -165,6 +165,7 @@ function throttles(items: number, rate: number): Rule[] {
     target: "POST /v1/chat/completions",
     chinese: false,
     limit: 60,
+    used: 60,
     detail: "",
     tryAgain: `${THROTTLE_MS}ms`,
   };

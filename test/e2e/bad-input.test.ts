@@ -98,6 +98,22 @@ const CASES: readonly Case[] = [
     says: ["--param", "key=value"],
   },
   {
+    problem: "the model as a param",
+    args: ["good.csv", ...FLAGS, "--param", "model=gpt-4o"],
+    says: ["param `model`", "--model"],
+  },
+  {
+    problem: "a CSV of semicolons",
+    files: { "german.csv": "id;text\n1;one, two\n" },
+    args: ["german.csv", ...FLAGS],
+    says: ["german.csv:1: the header is a single column", "--delimiter ';'"],
+  },
+  {
+    problem: "a directory that cannot be made",
+    args: ["good.csv", ...FLAGS, "--out", "good.csv/run"],
+    says: ["good.csv/run cannot be made", "--out"],
+  },
+  {
     problem: "concurrency 0",
     args: ["good.csv", ...FLAGS, "--concurrency", "0"],
     says: ["--concurrency"],

@@ -1,3 +1,7 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
 import { parse } from "csv-parse/sync";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
@@ -7,6 +11,7 @@ import { RunDirectory, upTo } from "./support/run-directory.ts";
 import { until } from "./support/until.ts";
 import { World } from "./support/world.ts";
 
+const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const ITEMS = 40;
 const FAILING = 7;
 const note = (index: number): string => (index === FAILING ? " [[fault:context]]" : "");
@@ -87,6 +92,19 @@ describe("--dry-run", () => {
     expect([world.gateway.stats().requests, await world.runs()]).toEqual([0, []]);
   });
 
+  it("warns of a prompt that asks the same of every record, as the run does", async () => {
+    await using world = await openWorld();
+    const job = ["run", "reviews.yaml", "--json", "--prompt", "Classify the text."];
+    for (const flags of [["--dry-run"], ["--first", "3"]]) {
+      const exit = await world.nightshift([...job, ...flags]);
+      expect(exit.stderr).toMatch(/^warning: reviews\.csv: all \d+ items will ask the same/m);
+      expect(events(exit)).toContainEqual({
+        event: "warning",
+        message: expect.stringContaining("will ask the same") as string,
+      });
+    }
+  });
+
   it("needs neither key nor gateway", async () => {
     await using world = await openWorld();
     const exit = await world.nightshift(["run", "reviews.yaml", "--dry-run", "--json"], {
@@ -153,6 +171,20 @@ describe("status, verify and export", () => {
     ).toEqual([3, ITEMS]);
     const text = await world.nightshift(["status"]);
     for (const path of await world.runs()) expect(text.stdout).toContain(path.split("/").at(-1));
+  });
+
+  it("status of a directory that holds runs lists them, too", async () => {
+    const { stdout } = await world.nightshift(["status"]);
+    expect((await world.nightshift(["status", "runs"])).stdout).toBe(stdout);
+  });
+
+  it.runIf(existsSync("/dev/full"))("a stdout without room is told, with exit 3", () => {
+    const shell = 'exec "$0" "$1" status --json > /dev/full';
+    const { status, stderr } = spawnSync("sh", ["-c", shell, process.execPath, CLI], {
+      cwd: world.directory,
+      encoding: "utf8",
+    });
+    expect([status, stderr]).toEqual([3, expect.stringContaining("ENOSPC")]);
   });
 
   it("verify --json agrees", async () => {

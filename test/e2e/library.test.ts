@@ -113,6 +113,7 @@ it("lets the process end when a run is done", () => {
   const { stdout, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     cwd: fileURLToPath(new URL("../..", import.meta.url)),
     encoding: "utf8",
+    env: { ...process.env, XDG_STATE_HOME: world.path("state") },
     timeout: 20_000,
   });
   expect([status, stdout]).toEqual([0, "paused"]);

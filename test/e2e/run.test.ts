@@ -156,11 +156,13 @@ describeOnEachQueue((queue) => {
   });
 
   if (queue === "redis")
-    it("leaves nothing behind in Redis", async () => {
+    it("leaves nothing behind in Redis but the account's limits, for an hour", async () => {
       const redis = world.redis?.connect();
-      const keys = await redis?.keys("*");
+      const keys = (await redis?.keys("*")) ?? [];
+      const seconds = await redis?.ttl(keys[0] ?? "");
       redis?.disconnect();
-      expect(keys).toEqual([]);
+      expect(keys).toEqual([expect.stringMatching(/^nightshift:\{account:[0-9a-f]{16}\}:share$/)]);
+      expect(seconds).toBeGreaterThan(3_500);
     });
 
   it("leaves no temporary files behind but Node's cache of compiled code", async () => {

@@ -12,6 +12,7 @@ import OpenAI, {
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { sandbox } from "../../src/commands/sandbox.ts";
+import { readPriceList } from "../../src/gateway/price-list.ts";
 import { startSandbox } from "../../src/sandbox/sandbox.ts";
 import type { Sandbox, SandboxOptions } from "../../src/sandbox/sandbox.ts";
 import { FakeClock } from "../fakes/fake-clock.ts";
@@ -270,6 +271,20 @@ describe("answers on the wire", () => {
     await reader?.cancel();
   });
 
+  it("come at any moment of a range", async () => {
+    const clock = new FakeClock();
+    const server = await start({ clock, latency: { ttftMs: { min: 200, max: 400 } } });
+    const calls = Array.from({ length: 40 }, (_, n) => post(server, prompt(`${n}`)));
+    await vi.waitFor(() => expect(server.stats().inFlight).toBe(40));
+    const left: number[] = [];
+    for (const ms of [199, 101, 100]) {
+      await clock.advance(ms);
+      left.push(server.stats().inFlight);
+    }
+    await Promise.all(calls);
+    expect(left).toEqual([40, 22, 0]);
+  });
+
   it("are late by slowMs when slow", async () => {
     const clock = new FakeClock();
     const server = await start({ clock, slowMs: 300 });
@@ -301,6 +316,15 @@ describe("limits", () => {
     };
     expect(await second("sk-demo")).toEqual(["60", expect.stringContaining("1分钟内最多请求1次")]);
     expect(await second("sk-silent")).toEqual([null, ""]);
+  });
+
+  it.each([
+    ["sk-rpm60", "1分钟内最多请求60次"],
+    ["sk-demo", "1分钟内最多请求1000000次"],
+  ])("are not lied about by a fault: %s", async (key, told) => {
+    const headers = { Authorization: `Bearer ${key}` };
+    const refused = await post(await start(), prompt("[[fault:429]]"), headers);
+    expect(await refused.text()).toContain(told);
   });
 
   it("hold a slot until the answer is made", async () => {
@@ -343,6 +367,14 @@ describe("money", () => {
     expect(await get("usage")).toMatchObject({
       total_usage: expect.closeTo(100 * (0.15e-6 + 2 * 0.6e-6), 9) as number,
     });
+  });
+
+  it("is what the price list says, which asks for no key", async () => {
+    const server = await start({ models: ["house-model"] });
+    const list = await fetch(new URL("/api/pricing", server.url));
+    expect([...readPriceList(await list.text())]).toEqual([
+      ["house-model", { input: 0.15, output: 0.6 }],
+    ]);
   });
 
   it("is taken for an answer whose client has left", async () => {
@@ -422,6 +454,40 @@ describe("the control paths", () => {
       apple.headers.get("retry-after"),
       await apple.text(),
     ]).toEqual([200, 429, "7", '{"error":"slow"}']);
+  });
+
+  const limit = (server: Sandbox, change: unknown): Promise<unknown> =>
+    control(server, "limits", { method: "POST", body: JSON.stringify(change) });
+
+  it("change the limits of one key", async () => {
+    const server = await start({ keys: { "sk-other": {} } });
+    await limit(server, { key: "sk-other", rpm: 0 });
+    const other = await post(server, prompt("Hi"), { Authorization: "Bearer sk-other" });
+    expect([other.status, (await post(server, prompt("Hi"))).status]).toEqual([429, 200]);
+  });
+
+  it("change the limits of all keys", async () => {
+    const server = await start();
+    await limit(server, { rpm: 0 });
+    const held = await post(server, prompt("Hi"));
+    await limit(server, {});
+    expect([held.status, (await post(server, prompt("Hi"))).status]).toEqual([429, 200]);
+  });
+
+  it.each([
+    [{ rmp: 60 }, 'Limits: ✖ Unrecognized key: "rmp"'],
+    [{ key: "sk-nobody", rpm: 60 }, "The sandbox has no key `sk-nobody`."],
+  ])("refuse %j as limits", async (change, message) => {
+    expect(await limit(await start(), change)).toEqual({ success: false, message });
+  });
+
+  it("show what a key did and when", async () => {
+    const server = await start({ clock: new FakeClock(), limits: { maxConcurrency: 0 } });
+    await post(server, prompt("Hi"));
+    const headers = { Authorization: "Bearer sk-demo" };
+    expect(await control(server, "timeline", { headers })).toMatchObject([
+      { admitted: 0, refused: { concurrency: 1 } },
+    ]);
   });
 
   it("refuse a script with a mistake", async () => {

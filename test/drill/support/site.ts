@@ -47,6 +47,7 @@ export class Site {
     const env = {
       PATH: process.env["PATH"] ?? "",
       TMPDIR: this.path("tmp"),
+      XDG_STATE_HOME: this.path("state"),
       NIGHTSHIFT_BASE_URL: this.#gateway?.url ?? "",
       NIGHTSHIFT_API_KEY: "sk-demo",
       ...variables,

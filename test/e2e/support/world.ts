@@ -63,6 +63,8 @@ export class World {
       PATH: process.env["PATH"],
       // A killed process leaves its temporary files: here they go away with the world.
       TMPDIR: this.path("tmp"),
+      // What a run learned of an account is for this world's next run, and for nobody else's.
+      XDG_STATE_HOME: this.path("state"),
       NIGHTSHIFT_BASE_URL: this.gateway.url,
       NIGHTSHIFT_API_KEY: "sk-demo",
       NIGHTSHIFT_REDIS_URL: this.redis?.address,

@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { type Answer, type Answering, answerItem } from "../../../src/gateway/answer-item.ts";
+import type { AttemptBudget } from "../../../src/gateway/attempt-budget.ts";
 import { Governor } from "../../../src/gateway/governor.ts";
 import type { Reply } from "../../../src/gateway/reply.ts";
 import type { Item } from "../../../src/item.ts";
@@ -65,6 +66,7 @@ function aDesk(script: (call: Call) => Reply, options: DeskOptions = {}): Desk {
     clock,
     random,
     tokensOf: () => 1,
+    budget: null,
     onVerdict: (_item, verdict) => {
       if (verdict.class === "completed") answers += 1;
     },
@@ -340,6 +342,88 @@ describe("an item whose call blames the account", () => {
   });
 });
 
+describe("an attempt under a budget", () => {
+  interface Books {
+    readonly budget: AttemptBudget;
+    readonly log: string[];
+    /** Lets those who wait for room go. */
+    readonly open: () => void;
+  }
+
+  function books(room: boolean): Books {
+    const log: string[] = [];
+    let open = (): void => {};
+    const opened = room ? Promise.resolve() : new Promise<void>((resolve) => (open = resolve));
+    const budget: AttemptBudget = {
+      reserve: async () => {
+        await opened;
+        return {
+          sent: () => void log.push("sent"),
+          settle: (verdict) => void log.push(verdict?.class ?? "broken off"),
+          cancel: () => void log.push("cancelled"),
+        };
+      },
+    };
+    return { budget, log, open: () => open() };
+  }
+
+  it("holds no slot while it waits for room", async () => {
+    const desk = aDesk(replies(aCompletion()), { concurrency: 1 });
+    const { budget, log, open } = books(false);
+    answerItem(anItem(0), { ...desk.answering, budget }).catch(() => {});
+    const other = desk.begin(anItem(1));
+    await desk.clock.advance(200);
+    expect([other.answer?.outcome.kind, log]).toEqual(["completed", []]);
+    other.answer?.free();
+    open();
+    await desk.clock.advance(200);
+    expect(log).toEqual(["sent", "completed"]);
+  });
+
+  it("is reserved, sent and settled anew each time", async () => {
+    const desk = aDesk(replies(BROKEN, aCompletion()));
+    const { budget, log } = books(true);
+    answerItem(anItem(), { ...desk.answering, budget }).catch(() => {});
+    await desk.clock.advance(DAY_MS);
+    expect(log).toEqual(["sent", "retry", "sent", "completed"]);
+  });
+
+  it("is cancelled when the run stops before it was sent", async () => {
+    const desk = aDesk(replies(aCompletion()), { concurrency: 1 });
+    desk.begin(anItem(0));
+    const { budget, log } = books(true);
+    answerItem(anItem(1), { ...desk.answering, budget }).catch(() => {});
+    await settle();
+    desk.stopping.abort(STOP);
+    await settle();
+    expect(log).toEqual(["cancelled"]);
+  });
+
+  it("is not sent where that cannot be noted, and gives its slot back", async () => {
+    const desk = aDesk(replies(aCompletion()));
+    const { budget, log } = books(true);
+    const full: AttemptBudget = {
+      reserve: async (item, signal) => {
+        const reservation = await budget.reserve(item, signal);
+        return { ...reservation, sent: () => expect.unreachable("disk full") };
+      },
+    };
+    const failed = answerItem(anItem(), { ...desk.answering, budget: full });
+    await expect(failed).rejects.toThrow("disk full");
+    expect([desk.gateway.calls, log, leftovers(desk)]).toEqual([[], ["cancelled"], NOTHING]);
+  });
+
+  it("is settled as broken off when everything must end", async () => {
+    const desk = aDesk(replies(aCompletion()));
+    const { budget, log } = books(true);
+    answerItem(anItem(), { ...desk.answering, budget }).catch(() => {});
+    await settle();
+    desk.ending.abort(END);
+    await settle();
+    expect(log).toEqual(["sent", "broken off"]);
+  });
+});
+
 describe("when the run stops, an item", () => {
   const outage: Reply[] = Array.from({ length: 10 }, () => BROKEN);
 
@@ -423,7 +507,7 @@ describe("when everything must end at once, an item", () => {
     const desk = aDesk(({ number }) => (number < 10 ? BROKEN : aCompletion()));
     desk.begin();
     while (desk.gateway.calls.length < 11) await desk.clock.advance(50);
-    const waiting = desk.governor.enter(1, new AbortController().signal);
+    const waiting = desk.governor.enter(() => 1, new AbortController().signal);
     desk.ending.abort(END);
     await expect(waiting).resolves.toBeDefined();
   });

@@ -870,7 +870,15 @@ describe("finish_reason", () => {
 describe("throttling", () => {
   test("the rate that new-api's own limiter names is read", () => {
     const verdict = judge(answered(429, A("您已达到请求数限制：5分钟内最多请求60次", "")));
-    expect(verdict).toMatchObject({ requestsPerMinute: 12 });
+    expect(verdict).toMatchObject({ requestsPerMinute: 12, tokensPerMinute: null });
+  });
+
+  test("the rate that a relayed token limit names is read", () => {
+    const message =
+      "Rate limit reached for gpt-4o-mini in organization org-x on tokens per min (TPM): Limit 200000, Used 199000, Requested 1500. Please try again in 150ms.";
+    const error = { message, type: "tokens", param: "", code: "rate_limit_exceeded" };
+    const verdict = judge(answered(429, { error }));
+    expect(verdict).toMatchObject({ tokensPerMinute: 200_000, limit: "tokens", waitMs: 150 });
   });
 
   test("a Retry-After date is read against the answer's own Date", () => {

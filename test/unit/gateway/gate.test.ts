@@ -45,7 +45,7 @@ describe("the gate", () => {
     const { clock, gate } = aGate();
     refused(clock, gate);
     await clock.advance(2_001);
-    gate.answered();
+    gate.answered(clock.monotonic());
     expect(refused(clock, gate)).toBe(2_000);
   });
 
@@ -129,10 +129,48 @@ describe("the gate", () => {
     for (let caller = 0; caller < 200; caller += 1) {
       void gate.pass(NEVER).then(() => late.push(clock.monotonic() - opensAt));
     }
-    await clock.advance(pause + spread);
+    await clock.advance(pause);
+    gate.letIn(clock.monotonic());
+    await clock.advance(spread);
     expect(late).toHaveLength(200);
     expect(Math.min(...late)).toBeLessThan(spread * 0.1);
     expect(Math.max(...late)).toBeGreaterThan(spread * 0.9);
+  });
+
+  it("lets one call go every 250 ms after a long pause, until one of them is let in", async () => {
+    const { clock, gate } = aGate();
+    refused(clock, gate);
+    const opensAt = clock.monotonic() + 2_000;
+    const went: number[] = [];
+    for (let caller = 0; caller < 9; caller += 1) {
+      void gate.pass(NEVER).then(() => went.push(clock.monotonic() - opensAt));
+    }
+    await clock.advance(2_600);
+    gate.letIn(clock.monotonic());
+    await clock.advance(1);
+    expect(went).toEqual([0, 250, 500, 600, 600, 600, 600, 600, 600]);
+  });
+
+  it("does not take the answer to a call that was sent before it closed for an open gate", async () => {
+    const { clock, gate } = aGate();
+    const early = clock.monotonic();
+    await clock.advance(10);
+    refused(clock, gate);
+    await clock.advance(2_000);
+    gate.answered(early);
+    let passed = 0;
+    for (let caller = 0; caller < 3; caller += 1) void gate.pass(NEVER).then(() => (passed += 1));
+    await settle();
+    expect(passed).toBe(1);
+  });
+
+  it("lets everybody go again at once after a pause of milliseconds", async () => {
+    const { clock, gate } = aGate();
+    refused(clock, gate, 150);
+    let passed = 0;
+    for (let caller = 0; caller < 3; caller += 1) void gate.pass(NEVER).then(() => (passed += 1));
+    await clock.advance(150);
+    expect(passed).toBe(3);
   });
 
   it("lets one who comes when it is open again pass at once", async () => {

@@ -22,6 +22,7 @@ const OVERLOADED: Verdict = {
   waitMs: 3_000,
   limit: "overload",
   requestsPerMinute: null,
+  tokensPerMinute: null,
 };
 const BAD_ITEM: Verdict = { class: "fail-item", failure: FAILURE };
 const REFUSED: Verdict = { class: "pause-run", trouble: "balance", failure: FAILURE };
@@ -33,6 +34,7 @@ function throttled(waitMs: number | null): Verdict {
     waitMs,
     limit: "unknown",
     requestsPerMinute: null,
+    tokensPerMinute: null,
   };
 }
 
@@ -53,19 +55,33 @@ function aGovernor(options: Partial<GovernorOptions> = {}): {
   /** The permit, once it is there. */
   const enter = (tokens = 1, signal = NEVER): Permit[] => {
     const got: Permit[] = [];
-    governor.enter(tokens, signal).then(
-      (permit) => got.push(permit),
-      () => {},
-    );
+    governor
+      .enter(() => tokens, signal)
+      .then(
+        (permit) => got.push(permit),
+        () => {},
+      );
     return got;
   };
   return { clock, governor, enter };
 }
 
 async function call(governor: Governor, verdict: Verdict): Promise<void> {
-  const permit = await governor.enter(1, NEVER);
+  const permit = await governor.enter(() => 1, NEVER);
   permit.report(verdict, null);
   permit.free();
+}
+
+/** Moves time on until the permit is there; bottleneck keeps a time of its own beside it. */
+async function inTime(clock: FakeClock, entering: Promise<Permit>, tick = 25): Promise<Permit> {
+  const got: Permit[] = [];
+  void entering.then((permit) => got.push(permit));
+  for (;;) {
+    const [permit] = got;
+    if (permit !== undefined) return permit;
+    await clock.advance(tick);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 async function tenFailures(governor: Governor): Promise<void> {
@@ -116,16 +132,16 @@ describe("the governor", () => {
     expect(second).toHaveLength(1);
   });
 
-  it("sends half as many at once after a throttling, counted once a burst", async () => {
+  it("sends half as many at once after an overload, counted once a burst", async () => {
     const { clock, governor, enter } = aGovernor({ concurrency: 8 });
     const burst = Array.from({ length: 8 }, () => enter());
     await clock.advance(10);
     for (const [permit] of burst) {
-      permit?.report(throttled(1_000), null);
+      permit?.report({ ...OVERLOADED, waitMs: 1_000 }, null);
       permit?.free();
     }
     for (let caller = 0; caller < 8; caller += 1) enter();
-    await clock.advance(2_000);
+    await clock.advance(3_000);
     expect(governor.inFlight).toBe(4);
   });
 
@@ -242,11 +258,11 @@ describe("the governor", () => {
 
   it("frees the slot of a call that is aborted while it waits for the account's rate", async () => {
     const { governor, enter } = aGovernor({ rpm: 1 });
-    await governor.enter(1, NEVER);
+    await governor.enter(() => 1, NEVER);
     const stop = new AbortController();
     enter(1, stop.signal);
     await settle();
-    expect([governor.holdup, governor.inFlight]).toEqual([{ kind: "rpm" }, 2]);
+    expect([governor.holdup, governor.inFlight]).toEqual([{ kind: "rpm", perMinute: 0.97 }, 1]);
     stop.abort(new Error("the run ends"));
     await settle();
     expect([governor.holdup, governor.inFlight]).toEqual([{ kind: "nothing" }, 1]);
@@ -255,7 +271,7 @@ describe("the governor", () => {
 
   it("makes no call whose slot came free in the moment in which the run ended", async () => {
     const { governor, enter } = aGovernor({ concurrency: 1 });
-    const holder = await governor.enter(1, NEVER);
+    const holder = await governor.enter(() => 1, NEVER);
     const stop = new AbortController();
     const got = enter(1, stop.signal);
     await settle();
@@ -266,31 +282,52 @@ describe("the governor", () => {
   });
 
   it("gives tokens back that a call did not use", async () => {
-    const { governor, enter } = aGovernor({ tpm: 11 });
-    const permit = await governor.enter(11, NEVER);
-    permit.report(COMPLETED, 3);
-    const got = enter(8);
-    await settle();
+    const { clock, governor } = aGovernor({ tpm: 60_000 });
+    const permit = await inTime(
+      clock,
+      governor.enter(() => 500, NEVER),
+    );
+    permit.report(COMPLETED, 100);
+    const next = await inTime(
+      clock,
+      governor.enter(() => 400, NEVER),
+      0,
+    );
     await governor.close();
-    expect([governor.countsTokens, got.length]).toEqual([true, 1]);
+    expect([governor.countsTokens, next.sentAt]).toEqual([true, clock.monotonic()]);
   });
 
   it("keeps the tokens of a call that may have used them all", async () => {
-    const { governor, enter } = aGovernor({ tpm: 11 });
-    const permit = await governor.enter(11, NEVER);
+    const { clock, governor, enter } = aGovernor({ tpm: 60_000 });
+    const permit = await inTime(
+      clock,
+      governor.enter(() => 500, NEVER),
+    );
     permit.report(ODD, null);
-    const got = enter(1);
+    const got = enter(400);
     await settle();
-    expect([governor.holdup, got.length]).toEqual([{ kind: "tpm" }, 0]);
+    expect([governor.holdup, got.length]).toEqual([{ kind: "tpm", perMinute: 58_200 }, 0]);
     await governor.close();
+  });
+
+  it("takes a minute's tokens for a call that is larger than that", async () => {
+    const { clock, governor } = aGovernor({ tpm: 60 });
+    const began = clock.monotonic();
+    const { sentAt } = await inTime(
+      clock,
+      governor.enter(() => 100_000, NEVER),
+      1_100,
+    );
+    await governor.close();
+    expect(Math.abs(sentAt - began - 60_000)).toBeLessThan(30_000);
   });
 
   it("ends with the signal's reason", async () => {
     const { governor } = aGovernor({ concurrency: 1 });
-    await governor.enter(1, NEVER);
+    await governor.enter(() => 1, NEVER);
     const stop = new AbortController();
     const reason = new Error("the run ends");
-    const waiting = expect(governor.enter(1, stop.signal)).rejects.toBe(reason);
+    const waiting = expect(governor.enter(() => 1, stop.signal)).rejects.toBe(reason);
     stop.abort(reason);
     await waiting;
     expect(governor.inFlight).toBe(1);
@@ -330,14 +367,16 @@ describe("the governor, whatever happens", () => {
           const name = callers++;
           const stop = new AbortController();
           waiting.set(name, stop);
-          governor.enter(1, stop.signal).then(
-            (permit) => {
-              waiting.delete(name);
-              expect(governor.holdup.kind).not.toBe("throttled");
-              calling.push(permit);
-            },
-            () => waiting.delete(name),
-          );
+          governor
+            .enter(() => 1, stop.signal)
+            .then(
+              (permit) => {
+                waiting.delete(name);
+                expect(governor.holdup.kind).not.toBe("throttled");
+                calling.push(permit);
+              },
+              () => waiting.delete(name),
+            );
         };
         for (const step of steps) {
           if (step.does === "come") come();

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { requestsPerMinute, retryAfterMs } from "../../../src/gateway/retry-after.ts";
+import { retryAfterMs } from "../../../src/gateway/retry-after.ts";
 
 const NOW = Date.UTC(2026, 10, 23, 10, 0, 0);
 const DAY_MS = 86_400_000;
@@ -87,18 +87,5 @@ describe("messages", () => {
         expect(ms === null || (ms > 0 && ms <= DAY_MS)).toBe(true);
       }),
     );
-  });
-});
-
-describe("the limit that new-api names", () => {
-  test.each<[string, number | null]>([
-    ["您已达到请求数限制：1分钟内最多请求60次", 60],
-    ["您已达到请求数限制：3分钟内最多请求100次", 100 / 3],
-    ["您已达到总请求数限制：1分钟内最多请求180次，包括失败次数", 180],
-    ["您已达到请求数限制：0分钟内最多请求60次", null],
-    ["您已达到请求数限制：1分钟内最多请求0次", null],
-    ["Rate limit reached", null],
-  ])("%s", (message, expected) => {
-    expect(requestsPerMinute(message)).toBe(expected);
   });
 });

@@ -88,6 +88,36 @@ describe("CSV", () => {
     expect(await inputError("a.csv", text)).toContain(`UsageError ${message}`);
   });
 
+  it.each([
+    ["a.csv", "id;text\n1;one, two\n", 'a single column with ";" in it.', "--delimiter ';'"],
+    ["a.csv", "id\ttext\n1\tone\n", "a single column with tabs in it.", "--delimiter tab"],
+    ["a.tsv", "id,text\n1,one\n", 'a single column with "," in it.', "--delimiter ,"],
+  ])(
+    "sees in the header of %s %j that another sign separates",
+    async (name, text, finding, way) => {
+      const message = await inputError(name, text);
+      expect(message).toContain(`UsageError ${name}:1: the header is ${finding}`);
+      expect(message).toContain(way);
+    },
+  );
+
+  it.each([
+    [";", "id;text\n1;one, two\n"],
+    ["|", "id|text\n1|one, two\n"],
+    ["tab", "id\ttext\n1\tone, two\n"],
+  ] as const)("separates at the sign that was named: %s", async (delimiter, text) => {
+    const { columns, records } = await readInput("a.csv", text, { delimiter });
+    expect([columns, records[0]?.source]).toEqual([
+      ["id", "text"],
+      ["1", "one, two"],
+    ]);
+  });
+
+  it("takes a single column for one where that was said", async () => {
+    const { columns } = await readInput("a.csv", "text;long\nx\n", { delimiter: "," });
+    expect(columns).toEqual(["text;long"]);
+  });
+
   it("tells of an unclosed quote after 64 MB", async () => {
     async function* endless(): AsyncGenerator<Buffer> {
       yield Buffer.from('id,text\n1,a\n2,"');

@@ -51,6 +51,15 @@ describe("JSONL", () => {
     expect(await inputError("a.jsonl", text)).toContain(`UsageError ${message}`);
   });
 
+  it.each(['[{"a":1},{"a":2}]', '\n [\n  {"a":1},\n  {"a":2}\n]\n', '[{"a":1},\n{"a":2}]\n'])(
+    "knows one JSON array from JSONL, and makes lines of it: %j",
+    async (text) => {
+      expect(await inputError("a.jsonl", text)).toMatch(
+        /^UsageError a\.jsonl: this is one JSON array, .*`jq -c '\.\[\]' file\.json > file\.jsonl`/,
+      );
+    },
+  );
+
   it("refuses a line longer than 64 MB", async () => {
     async function* endless(): AsyncGenerator<Buffer> {
       yield Buffer.from('{"a":1}\n');

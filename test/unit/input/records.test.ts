@@ -56,6 +56,20 @@ describe("an input file", () => {
     expect(await inputError(name, "id\n1\n")).toContain(".csv, .tsv, .jsonl and .ndjson");
   });
 
+  it("tells how a JSON array becomes lines", async () => {
+    expect(await inputError("a.json", "[]")).toContain("`jq -c '.[]' file.json > file.jsonl`");
+  });
+
+  it.each([
+    ["a.csv", "504b0304", "a workbook"],
+    ["a.csv", "d0cf11e0a1b11ae1", "an old workbook"],
+    ["a.csv.gz", "504b0304", "a ZIP archive"],
+    ["a.jsonl", "504b0304", "a ZIP archive"],
+  ])("knows %s that begins with %s for %s", async (name, magic) => {
+    const content = Buffer.concat([Buffer.from(magic, "hex"), Buffer.alloc(100)]);
+    expect(await inputError(name, content)).toContain('Save the spreadsheet as "CSV UTF-8"');
+  });
+
   it("says that a file is missing", async () => {
     await expect(openInput("/nowhere/a.csv")).rejects.toThrow("/nowhere/a.csv: no such file.");
   });

@@ -82,6 +82,7 @@ describe("text encodings", () => {
     const message = await inputError("a.csv", bytes);
     expect(message).toContain("UsageError a.csv:3: not valid UTF-8.");
     expect(message).toContain("--encoding gb18030");
+    expect(message).toContain("windows-1252");
   });
 
   it("refuses UTF-8 that ends inside a character", async () => {

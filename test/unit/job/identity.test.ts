@@ -39,6 +39,7 @@ describe("a run's identity", () => {
       concurrency: 1,
       rpm: 60,
       tpm: 1_000,
+      budget: { usd: 5, tokens: 1_000, requests: 10 },
       attempts: 2,
       timeoutMs: 1,
       maxOutageMs: 1,

@@ -100,7 +100,7 @@ describe("a job file that is wrong", () => {
 
   test("in a value is refused with its line and field", async () => {
     expect(await loadError("input: a.csv\nlimits:\n  rpm: 60\n  concurrency: 0\n")).toMatch(
-      /^UsageError reviews\.yaml:4: `limits\.concurrency` .*>=1/,
+      /^UsageError reviews\.yaml:4: `limits\.concurrency` must be at least 1, and is 0$/,
     );
   });
 
@@ -112,19 +112,74 @@ describe("a job file that is wrong", () => {
 
   test("in a duration is told how to write one", async () => {
     expect(await loadError("input: a.csv\ntimeout: 1 minute\n")).toBe(
-      'UsageError reviews.yaml:2: `timeout` write a duration such as "60s", "10m" or "24h"',
+      'UsageError reviews.yaml:2: `timeout` is no duration: write one such as "60s", "10m" or "24h"',
     );
   });
 
   test("by a field that does not exist is refused with its line and the fields that do", async () => {
     expect(await loadError("input: a.csv\nmodell: m\n")).toMatch(
-      /^UsageError reviews\.yaml:2: has no field `modell` \(known: name, input, model, /,
+      /^UsageError reviews\.yaml:2: has no field `modell`\. Did you mean `model`\?$/,
     );
   });
 
   test("by a field that does not exist further in is refused with its own line", async () => {
-    expect(await loadError("input: a.csv\nlimits:\n  rpm: 60\n  tokens: 5\n")).toBe(
-      "UsageError reviews.yaml:4: `limits` has no field `tokens`",
+    expect(await loadError("input: a.csv\nlimits:\n  rpm: 60\n  tokens: 5\n")).toMatch(
+      /^UsageError reviews\.yaml:4: `limits` has no field `tokens`\. It knows concurrency, rpm, /,
+    );
+  });
+
+  test("by a param that has a place of its own is refused with its line", async () => {
+    expect(await loadError("input: a.csv\nparams:\n  temperature: 0\n  model: m\n")).toBe(
+      "UsageError reviews.yaml:4: `params.model` belongs in `model` of the job, or in --model",
+    );
+  });
+
+  test.each([
+    ["concurency: 5", "has no field `concurency`. Did you mean `concurrency` in `limits`?"],
+    ["temperature: 0", "what else the request holds in `params`."],
+    ["prompt: Hi", "The prompt belongs in `messages`"],
+    ["limits: { rps: 5 }", "`limits` has no field `rps`. Did you mean `rpm`?"],
+    ["limits: 5", "`limits` must be a group of fields (`name: value`), and is 5"],
+    ["limits: { rpm: many }", '`limits.rpm` must be a number, and is the text "many"'],
+    ["limits: { rpm: '60' }", 'is the text "60": write it without quotes'],
+    ["limits: { rpm: 0 }", "`limits.rpm` must be above 0, and is 0"],
+    ["model: 4", '`model` must be text, and is 4: write "4" in quotes'],
+    ["model:", "`model` must be text, and is empty"],
+    ["stream: yes", '`stream` must be true or false, and is the text "yes"'],
+    ["messages: Hi", "`messages` must be a list"],
+    ["messages: []", "`messages` must not be empty"],
+    ["messages: [{ role: user }]", "`messages[0].content` is missing"],
+    ["messages: [{ role: users, content: Hi }]", "Did you mean user?"],
+    ["messages: [{ role: user, content: [Hi] }]", "is neither text nor a list of content parts"],
+    ["messages: [{ role: user, content: {{ text }} }]", 'needs quotes: write "{{ … }}"'],
+    ["pricing: { input: cheap, output: 1 }", "`pricing` is no price: write { input:"],
+    ['delimiter: "\\t"', 'must be one of ",", ";", "|", "tab"'],
+  ])("by %j is told what was found and what to write", async (yaml, message) => {
+    const text = await loadError(`input: a.csv\n${yaml}\n`);
+    expect(text).toMatch(/^UsageError reviews\.yaml:2: /);
+    expect(text).toContain(message);
+  });
+
+  test.each([
+    ["limits:\n\trpm: 5", "2:1: a tab indents this line. Indent with spaces"],
+    ["model: Say: it", '1:8: there is a colon where none can be. Put a value that holds ": " in'],
+    ["model: {{ x }} y", "1:16: more text follows where the value has ended. Put the whole value"],
+    ["model:m\nid: x", "1:1: this is no field. Write `name: value`"],
+    ["model: m\n---\nid: x", "2:1: a second job begins here."],
+    ["model: m\nmodel: n", "2:1: this field is there twice."],
+    ["model: @m", "1:8: no value begins with this sign. Put it in quotes."],
+    [
+      "messages:\n  - role: user\n   content: x",
+      "3:1: Sequence item without - indicator. Check the",
+    ],
+    ["model: *m", "Put a value that begins with * or & in quotes."],
+  ])("in the YAML of %j is told where and what to do", async (yaml, message) => {
+    expect(await loadError(`${yaml}\n`)).toContain(message);
+  });
+
+  test("by a group of fields is refused with the line of its name", async () => {
+    expect(await loadError("input: a.csv\nlimit:\n  rpm: 60\n")).toBe(
+      "UsageError reviews.yaml:2: has no field `limit`. Did you mean `limits`?",
     );
   });
 

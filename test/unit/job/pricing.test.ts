@@ -36,6 +36,13 @@ describe("the job's own prices", () => {
     expect([prices.source("input"), prices.source("our-model")]).toEqual(["job", null]);
   });
 
+  test("may be for a call, whatever its tokens", async () => {
+    const prices = await loadPriceList({ input: 0, output: 2, request: 0.01 });
+    expect([prices.cost("any-model", USAGE), prices.cost("any-model", USAGE, 100)]).toEqual([
+      1.01, 2,
+    ]);
+  });
+
   test("may be nothing at all, which is known and no gap", async () => {
     const prices = await loadPriceList({ input: 0, output: 0 });
     expect(prices.cost("our-model", USAGE)).toBe(0);
@@ -67,5 +74,44 @@ describe("list prices", () => {
     });
     if (usage === null) throw new Error("there is a usage");
     expect((await loadPriceList(null)).cost("gpt-4o-mini", usage)).toBeGreaterThan(0);
+  });
+});
+
+describe("the gateway's own prices", () => {
+  test("hold where neither the job nor the list has one", async () => {
+    const prices = await loadPriceList({ "our-model": { input: 1, output: 1 } });
+    const price = { input: 3, output: 0 };
+    prices.learn({ "our-model": price, "gpt-4o-mini": price, "house-model": price });
+    const models = ["our-model", "gpt-4o-mini", "house-model", "mystery-model", "constructor"];
+    expect(models.map((model) => prices.source(model))).toEqual([
+      "job",
+      "genai-prices",
+      "gateway",
+      null,
+      null,
+    ]);
+    expect(prices.cost("house-model", USAGE)).toBe(3);
+  });
+
+  test("are added to those learned before", async () => {
+    const prices = await loadPriceList(null);
+    prices.learn({ "house-model": { input: 1, output: 1 } });
+    prices.learn({ "garden-model": { input: 2, output: 2 } });
+    expect(Object.keys(prices.learned)).toEqual(["house-model", "garden-model"]);
+  });
+
+  test.each(["house-model-2025-09-23", "house-model-20250923", "house-model-0613"])(
+    "hold for the snapshot %s that answers for its model",
+    async (model) => {
+      const prices = await loadPriceList(null);
+      prices.learn({ "house-model": { input: 1, output: 1 } });
+      expect(prices.source(model)).toBe("gateway");
+    },
+  );
+
+  test("do not hold for a model whose name merely begins the same", async () => {
+    const prices = await loadPriceList(null);
+    prices.learn({ "house-model": { input: 1, output: 1 } });
+    expect(prices.source("house-model-large")).toBeNull();
   });
 });

@@ -2,7 +2,12 @@ import { resolve } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { type JobOverrides, nameOfInput, resolveJob } from "../../../src/job/resolve.ts";
+import {
+  type JobOverrides,
+  nameOfInput,
+  overrideJob,
+  resolveJob,
+} from "../../../src/job/resolve.ts";
 import type { ResolvedJob } from "../../../src/job/resolved-job.ts";
 import type { JobFile } from "../../../src/job/schema.ts";
 
@@ -25,6 +30,7 @@ describe("a job with nothing but an input", () => {
       concurrency: 64,
       rpm: null,
       tpm: null,
+      budget: { usd: null, tokens: null, requests: null },
       attempts: 6,
       timeoutMs: 60_000,
       maxOutageMs: 86_400_000,
@@ -32,6 +38,7 @@ describe("a job with nothing but an input", () => {
       onLength: "keep",
       out: null,
       encoding: null,
+      delimiter: null,
       csvBom: false,
       csvSafe: false,
       first: null,
@@ -52,6 +59,7 @@ describe("a setting", () => {
     ["maxOutageMs", { max_outage: 90 }, 90_000, { maxOutage: "2h" }, 7_200_000],
     ["stream", { stream: true }, true, { stream: false }, false],
     ["encoding", { encoding: "gb18030" }, "gb18030", { encoding: "utf-16le" }, "utf-16le"],
+    ["delimiter", { delimiter: ";" }, ";", { delimiter: "tab" }, "tab"],
     ["csvBom", { csv_bom: true }, true, { csvBom: false }, false],
     ["csvSafe", { csv_safe: true }, true, { csvSafe: false }, false],
     ["id", { id: "{{ a }}" }, "{{ a }}", { idColumn: "my id" }, '{{ ["my id"] }}'],
@@ -64,6 +72,33 @@ describe("a setting", () => {
     },
   );
 
+  test("of the budget comes from its flag, else from the job file, each limit by itself", () => {
+    const job = { limits: { budget: { usd: 5, tokens: 1_000 } } };
+    expect(resolved(job, { budgetUsd: 10, budgetRequests: 7 }).budget).toEqual({
+      usd: 10,
+      tokens: 1_000,
+      requests: 7,
+    });
+  });
+
+  test.each([
+    [{ budgetUsd: 0 }, "budget.usd: 0 is no number above 0"],
+    [{ budgetUsd: Infinity }, "budget.usd: Infinity is no number above 0"],
+    [{ budgetTokens: 1.5 }, /^budget\.tokens: 1\.5 is no whole number/],
+    [{ budgetRequests: 0 }, /^budget\.requests: 0 is no whole number/],
+  ])("of the budget that is none is refused: %j", (flags, said) => {
+    expect(() => resolved({}, flags)).toThrow(said);
+  });
+
+  test("of the budget may be missing in a run directory of an earlier version", () => {
+    const { budget: _budget, ...job } = resolved();
+    expect(overrideJob(job as ResolvedJob, { budgetTokens: 5 }).budget).toEqual({
+      usd: null,
+      tokens: 5,
+      requests: null,
+    });
+  });
+
   test("of params is merged one by one", () => {
     const job = { params: { temperature: 0, max_tokens: 50 } };
     expect(resolved(job, { params: { temperature: 1, seed: null } }).params).toEqual({
@@ -71,6 +106,16 @@ describe("a setting", () => {
       max_tokens: 50,
       seed: null,
     });
+  });
+
+  test.each([
+    ["model", "--model"],
+    ["messages", "--prompt"],
+    ["stream", "--stream"],
+    ["stream_options", "leave it out"],
+    ["n", "leave it out"],
+  ])("is not given as the param %s: the way is %s", (name, way) => {
+    expect(() => resolved({}, { params: { [name]: 1 } })).toThrow(way);
   });
 
   test("that is no duration is refused with its name", () => {

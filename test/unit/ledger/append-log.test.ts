@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { writeSync } from "node:fs";
-import { open, readFile, unlink, writeFile } from "node:fs/promises";
+import { open, readFile, truncate, unlink, writeFile } from "node:fs/promises";
 
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -102,6 +102,28 @@ describe("appending", () => {
     await Promise.all(appended);
     await log.close();
     expect(datasync).toHaveBeenCalledTimes(2);
+  });
+
+  test.each([
+    ["short", "äöü"],
+    ["long", "汉字".repeat(40_000)],
+  ])("a %s line is read back by its offset while others follow it", async (_name, line) => {
+    await using directory = await runDirectory();
+    const log = await AppendLog.open(directory.file(FILE), 0);
+    const [, offset = -1] = await Promise.all(
+      ["first", line, "last"].map((one) => log.append(one)),
+    );
+    expect((await log.read(offset)).toString()).toBe(line);
+    await log.close();
+  });
+
+  test("where a file was cut from outside, no line is read", async () => {
+    await using directory = await runDirectory();
+    const log = await AppendLog.open(directory.file(FILE), 0);
+    const offset = await log.append("a line");
+    await truncate(directory.file(FILE), 3);
+    await expect(log.read(offset)).rejects.toThrow(`${FILE} has no whole line at byte 0`);
+    await log.close();
   });
 
   test("closing waits for what was appended", async () => {

@@ -45,7 +45,13 @@ const CHARACTERS = [
 ];
 const ADDED = "completion,finish_reason,prompt_tokens,completion_tokens,total_tokens,error";
 
-const OPTIONS = { format: "csv", columns: ["text"], bom: false, safe: false } as const;
+const OPTIONS = {
+  format: "csv",
+  columns: ["text"],
+  bom: false,
+  safe: false,
+  isOwner: true,
+} as const;
 
 /** The text of the output of these records once the outcomes are recorded. */
 async function exported(
@@ -152,6 +158,24 @@ describe("a CSV output", () => {
     const safe = await exported(records, answers, { safe: true });
     expect(safe).toContain("'=1+1,'@SUM(A1),stop");
     expect(safe).toContain("plain,fine,stop");
+  });
+
+  test.each(["\t=1", "  +1", "\n@SUM(A1)", "\r\n-1", "\u00A0=1", " \uFF1D1", "\tplain"])(
+    "defuses a formula behind blanks: %j",
+    async (cell) => {
+      const safe = await exported(csvRecords([cell]), [], { safe: true });
+      expect(parse(safe, { from: 2 })[0]?.[0]).toBe(`'${cell}`);
+    },
+  );
+
+  test.each(["a=1", " a", "1-1", "", "\nplain"])("leaves what is no formula: %j", async (cell) => {
+    const safe = await exported(csvRecords([cell]), [], { safe: true });
+    expect(parse(safe, { from: 2 })[0]?.[0]).toBe(cell);
+  });
+
+  test("leaves negative numbers when it defuses formulas", async () => {
+    const records = jsonRecords('{"n":-1.5}');
+    expect(await exported(records, [], { columns: ["n"], safe: true })).toContain("\n-1.5,");
   });
 
   test("of a JSONL input has a column per name, empty where a record lacks it", async () => {
@@ -272,6 +296,15 @@ test("answers larger than the blocks they are read in arrive whole", async () =>
   );
   const [, ...rows] = parse(output);
   expect(rows.map(([, completion]) => completion)).toEqual(answers);
+});
+
+test("an export beside the owner's keeps out of its temporary file", async () => {
+  await using directory = await runDirectory();
+  const owners = directory.file(`${FILES.output("csv")}.tmp`);
+  await writeFile(owners, "half of the owner's");
+  await exportInto(directory, csvRecords(["a"]), [], { isOwner: false });
+  expect(await readFile(owners, "utf8")).toBe("half of the owner's");
+  expect(await readdir(directory.path)).toContain(FILES.output("csv"));
 });
 
 test("an export that fails leaves the old output and no temporary file", async () => {

@@ -59,6 +59,21 @@ describe("replacing a file", () => {
   });
 });
 
+test("a directory that a file stands in the way of is refused", async () => {
+  await using directory = await runDirectory();
+  await writeFile(directory.file("runs"), "");
+  for (const path of ["runs", "runs/reviews/1"]) {
+    await expect(ensureDirectory(directory.file(path))).rejects.toThrow("EEXIST");
+  }
+});
+
+test.runIf(process.platform === "linux")(
+  "a directory that the system will not have is refused at once",
+  async () => {
+    await expect(ensureDirectory("/proc/nightshift/runs/1")).rejects.toThrow("ENOENT");
+  },
+);
+
 test("a directory is made with its parents, and may be there already", async () => {
   await using directory = await runDirectory();
   await ensureDirectory(directory.file("runs/reviews/1"));

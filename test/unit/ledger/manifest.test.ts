@@ -21,6 +21,13 @@ describe("run.json", () => {
     expect(await readManifest(directory.path)).toEqual(manifest);
   });
 
+  test("keeps the prices that the gateway told", async () => {
+    await using directory = await runDirectory();
+    const price = { input: 1, output: 2, cached_input: 0.5, request: 0.01 };
+    await writeManifest(directory.path, aManifest({ gateway_prices: { "house-model": price } }));
+    expect((await readManifest(directory.path))?.gateway_prices).toEqual({ "house-model": price });
+  });
+
   test("is no run where there is none, nor where there is no directory", async () => {
     await using directory = await runDirectory();
     expect(await readManifest(directory.path)).toBeNull();

@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 
-import { readLedger } from "../../../src/ledger/read.ts";
-import { entryOfOutcome, type UsageReport, UsageTally } from "../../../src/ledger/usage.ts";
+import { type LedgerView, readLedger } from "../../../src/ledger/read.ts";
+import { entryOfOutcome, UsageTally } from "../../../src/ledger/usage-tally.ts";
+import type { UsageReport } from "../../../src/ledger/usage.ts";
 import type { Outcome } from "../../../src/outcome.ts";
 import {
   aBody,
@@ -25,6 +26,19 @@ function reportOf(outcomes: readonly Outcome[], wallMs = 2_000): UsageReport {
     outcomes.filter((outcome) => outcome.kind === kind).length;
   const counts = { completed: count("completed"), failed: count("failed") };
   return tally.report({ total: 10, ...counts, wallMs });
+}
+
+/** Everything that a ledger's tally tells. */
+function figuresOf({ items, usage }: Pick<LedgerView, "items" | "usage">): {
+  readonly report: UsageReport;
+  readonly live: Readonly<Record<"tokens" | "retries" | "cost", number | null>>;
+} {
+  const { completed, failed } = items;
+  const { tokens, retries, cost } = usage;
+  return {
+    report: usage.report({ total: 12, completed, failed, wallMs: 9 }),
+    live: { tokens, retries, cost },
+  };
 }
 
 describe("the report", () => {
@@ -103,6 +117,23 @@ describe("a price that nobody knows", () => {
     expect([report.cost_usd, report.models["mystery"]?.cost_usd]).toEqual([null, null]);
   });
 
+  test("holds for all items once somebody tells it", () => {
+    let price: number | null = null;
+    const tally = new UsageTally((_model, { total }, calls = 1) =>
+      price === null ? null : total * price + calls,
+    );
+    const mystery = (index: number): void =>
+      tally.add(entryOfOutcome(aCompleted(index, { body: aBody({ model: "mystery" }) })));
+    mystery(0);
+    mystery(1);
+    expect(tally.cost).toBeNull();
+    price = 0.5;
+    mystery(2);
+    const report = tally.report({ total: 3, completed: 3, failed: 0, wallMs: 0 });
+    // Each of the three: ten tokens and a call.
+    expect([tally.cost, report.cost_usd, report.models["mystery"]?.cost_usd]).toEqual([18, 18, 18]);
+  });
+
   test("stays unknown in the live tally", () => {
     const tally = new UsageTally(costOf);
     tally.add(entryOfOutcome(aCompleted(0, { body: aBody({ model: "mystery" }) })));
@@ -131,29 +162,53 @@ describe("rebuilt from its files, the tally", () => {
     expect(looked.usage.report(counts)).toEqual(live.usage.report(counts));
   });
 
-  test("equals the live one of any run, retried items included", async () => {
+  test("equals the live one of any failures, retries and completions, settled or not", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anOutcome(), { maxLength: 25 }), async (outcomes) => {
+      fc.asyncProperty(fc.array(anOutcome(5), { maxLength: 25 }), async (outcomes) => {
         await using directory = await runDirectory();
+        const look = (): Promise<LedgerView> => readLedger(directory.path, RUN_ID, costOf);
         const live = await openLedger(directory);
         for (const outcome of outcomes) await live.record(outcome);
+        const reports = [figuresOf(live), figuresOf(await look())];
         await live.settle();
+        reports.push(figuresOf(live), figuresOf(await look()));
         await live.close();
         const rebuilt = await openLedger(directory);
+        reports.push(figuresOf(rebuilt));
         await rebuilt.close();
-        const looked = await readLedger(directory.path, RUN_ID, costOf);
+        for (const report of reports) expect(report).toEqual(reports[0]);
+      }),
+      { numRuns: 25 },
+    );
+  });
 
-        const [a, b, c] = [live, rebuilt, looked].map(({ items, usage }) => ({
-          ...usage.report({
-            total: 12,
-            completed: items.completed,
-            failed: items.failed,
-            wallMs: 9,
-          }),
-          live: [usage.tokens, usage.retries, usage.cost],
-        }));
-        expect(b).toEqual(a);
-        expect(c).toEqual(a);
+  test("forgets no call, in whichever sitting its item failed or completed", async () => {
+    const sittings = fc.array(fc.array(anOutcome(4), { maxLength: 6 }), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(sittings, fc.boolean(), async (outcomesOfEach, settles) => {
+        await using directory = await runDirectory();
+        const completed = new Set<number>();
+        const made = { attempts: 0, possibly_billed: 0, retries: 0 };
+        for (const outcomes of outcomesOfEach) {
+          const ledger = await openLedger(directory);
+          for (const outcome of outcomes) {
+            await ledger.record(outcome);
+            // What has completed is never asked again: such an outcome is dropped.
+            if (completed.has(outcome.index)) continue;
+            if (outcome.kind === "completed") completed.add(outcome.index);
+            made.attempts += outcome.attempts;
+            made.possibly_billed += outcome.possiblyBilled;
+            for (const count of Object.values(outcome.retries)) made.retries += count;
+          }
+          if (settles) await ledger.settle();
+          await ledger.close();
+        }
+        const { report, live } = figuresOf(await readLedger(directory.path, RUN_ID, costOf));
+        expect({
+          attempts: report.attempts,
+          possibly_billed: report.possibly_billed,
+          retries: live.retries,
+        }).toEqual(made);
       }),
       { numRuns: 25 },
     );

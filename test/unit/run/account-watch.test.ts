@@ -14,6 +14,7 @@ const BUSY: Verdict = {
   waitMs: null,
   limit: "unknown",
   requestsPerMinute: null,
+  tokensPerMinute: null,
 };
 const BROKEN: Verdict = {
   class: "retry",

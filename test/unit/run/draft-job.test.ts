@@ -13,11 +13,11 @@ import { aWorkspace } from "./jobs.ts";
 async function drafted(
   name: string,
   content: string,
-  encoding: string | null = null,
+  options: Parameters<typeof draftJob>[2] = {},
 ): Promise<{ text: string; job: JobFile; firstBody: string | undefined }> {
   await using workspace = await aWorkspace();
   const input = await workspace.write(name, content);
-  const text = await draftJob(input, name, encoding);
+  const text = await draftJob(input, name, options);
   const { job, where } = await loadJob(await workspace.write("job.yaml", text));
   const source = await readItems(resolveJob(job, {}, where));
   let firstBody: string | undefined;
@@ -90,7 +90,14 @@ describe("a drafted job file", () => {
   });
 
   it("names the encoding that the input was read in", async () => {
-    expect((await drafted("in.csv", "text\nHello\n", "gb18030")).job.encoding).toBe("gb18030");
+    const { job } = await drafted("in.csv", "text\nHello\n", { encoding: "gb18030" });
+    expect(job.encoding).toBe("gb18030");
+  });
+
+  it("names the delimiter that separates the columns", async () => {
+    const { job } = await drafted("in.csv", "id;text\n1;Hello\n", { delimiter: ";" });
+    expect(job.delimiter).toBe(";");
+    expect(job.messages?.[1]?.content).toContain("{{ text }}");
   });
 
   it("is a job that runs, whatever the columns are called", async () => {

@@ -58,6 +58,11 @@ describe("a dry run", () => {
     });
   });
 
+  it("counts a price per call for each item", async () => {
+    const pricing = { input: 0, output: 0, request: 0.5 };
+    expect((await report(records(2), { pricing })).prompt_cost_usd).toBe(1);
+  });
+
   it("takes max_completion_tokens before max_tokens", async () => {
     const params = { max_tokens: 100, max_completion_tokens: 7 };
     expect((await report(records(2), { params })).most_completion_tokens).toBe(14);

@@ -20,6 +20,7 @@ const THROTTLED: Verdict = {
   waitMs: null,
   limit: "unknown",
   requestsPerMinute: null,
+  tokensPerMinute: null,
 };
 
 function aHealth(signal = new AbortController().signal): {

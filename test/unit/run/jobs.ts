@@ -41,6 +41,7 @@ export function aJob(changes: Partial<ResolvedJob> = {}): ResolvedJob {
     concurrency: 4,
     rpm: null,
     tpm: null,
+    budget: { usd: null, tokens: null, requests: null },
     attempts: 6,
     timeoutMs: 60_000,
     maxOutageMs: 60_000,
@@ -48,6 +49,7 @@ export function aJob(changes: Partial<ResolvedJob> = {}): ResolvedJob {
     onLength: "keep",
     out: null,
     encoding: null,
+    delimiter: null,
     csvBom: false,
     csvSafe: false,
     first: null,
@@ -67,6 +69,8 @@ export function aScan(changes: Partial<InputScan> = {}): InputScan {
     columns: ["id", "text"],
     models: ["gpt-4o-mini"],
     kept: null,
+    largest: null,
+    warnings: [],
     ...changes,
   };
 }
@@ -108,6 +112,7 @@ export function anOrder(changes: Partial<RunOrder> = {}): {
     redis: null,
     works: true,
     fresh: false,
+    stateDirectory: null,
     logLevel: "silent",
     workingDirectory: "/srv",
     clock,
@@ -128,7 +133,7 @@ export function aScene(
   const parts: Omit<Scene, "connection"> = {
     order,
     scan: aScan(),
-    prices: { cost: () => null, source: () => null },
+    prices: { cost: () => null, source: () => null, learn: () => {}, learned: {} },
     directory: "/srv/runs/reviews",
     closers: new Closers(),
     ...changes,

@@ -50,6 +50,31 @@ describe("the scan of an input", () => {
     expect(models).toEqual(["a", "b"]);
   });
 
+  it("refuses an item whose answer nothing bounds where the budget needs a bound, with its line", async () => {
+    const line = (fields: object): string => `${JSON.stringify({ messages: [], ...fields })}\n`;
+    const lines = line({ max_tokens: 50 }) + line({});
+    for (const limit of [{ usd: 5 }, { tokens: 5 }]) {
+      const budget = { usd: null, tokens: null, requests: null, ...limit };
+      expect(await errorOf(scan("in.jsonl", lines, { budget }))).toMatch(
+        /^UsageError: .*in\.jsonl:2: the request sets no max_tokens.*--param max_tokens/,
+      );
+      expect((await scan("in.jsonl", lines, { budget, first: 1 })).items).toBe(1);
+    }
+    const requests = { usd: null, tokens: null, requests: 5 };
+    expect((await scan("in.jsonl", lines, { budget: requests })).items).toBe(2);
+  });
+
+  it("tells the most that any item may use where there is a budget", async () => {
+    const budget = { usd: null, tokens: 5_000, requests: null };
+    const line = (most: number, text: string): string =>
+      `${JSON.stringify({ messages: [{ content: text }], max_tokens: most })}\n`;
+    const lines = line(50, "short") + line(20, "x".repeat(1_000));
+    const { largest } = await scan("in.jsonl", lines, { budget });
+    expect(largest?.completion).toBe(50);
+    expect(largest?.prompt).toBeGreaterThan(1_000);
+    expect((await scan("in.jsonl", lines)).largest).toBeNull();
+  });
+
   it("counts all records, and of the items the first n", async () => {
     const seen: number[] = [];
     const { records: all, items } = await scan("in.csv", records(1_000), { first: 5 }, (item) =>
@@ -101,6 +126,32 @@ describe("the scan of an input", () => {
   it("refuses a JSONL line that is no JSON, with its number", async () => {
     const lines = `${'{"text":"Hello"}\n'.repeat(700)}oops\n`;
     expect(await errorOf(scan("in.jsonl", lines))).toMatch(/^UsageError: .*in\.jsonl:701\b/);
+  });
+});
+
+describe("the warning that all items ask the same", () => {
+  const fixed = { messages: [{ role: "user" as const, content: "Classify the text." }] };
+
+  it("is given where the prompt uses no column, with how many would be paid for", async () => {
+    expect((await scan("in.csv", records(200), fixed)).warnings).toEqual([
+      "in.csv: all 200 items will ask the same, and each is paid for: the prompt names no column whose values differ",
+    ]);
+  });
+
+  it("is given where whole requests are the same", async () => {
+    const line = '{"model":"a","messages":[{"role":"user","content":"Hi"}]}\n';
+    const { warnings } = await scan("in.jsonl", line.repeat(2), { messages: null });
+    expect(warnings).toEqual([
+      "in.jsonl: all 2 items will ask the same, and each is paid for: the requests do not differ",
+    ]);
+  });
+
+  it.each([
+    ["for a single item", records(1), fixed],
+    ["for a trial of one", records(9), { ...fixed, first: 1 }],
+    ["where one of them differs", `${records(9)}last,Bye\n`, {}],
+  ])("is not given %s", async (_case, content, changes) => {
+    expect((await scan("in.csv", content, changes)).warnings).toEqual([]);
   });
 });
 

@@ -9,6 +9,7 @@ const context: ErrorContext = {
   target: "POST /v1/x",
   chinese: false,
   limit: 60,
+  used: 60,
   detail: "1500",
   tryAgain: "6m0s",
 };

@@ -71,7 +71,12 @@ describe("requests per minute", () => {
     const { clock, limiter, letIn } = limited({ rpm: 1 });
     letIn(1);
     await clock.advance(20_000);
-    expect(limiter.enter()).toEqual({ limit: "requests", allowed: 1, waitMs: 40_000 });
+    expect(limiter.enter()).toEqual({
+      limit: "requests",
+      allowed: 1,
+      used: 1,
+      waitMs: 40_000,
+    });
   });
 });
 
@@ -106,8 +111,45 @@ describe("tokens per minute", () => {
     expect(limiter.reserve(1)).toMatchObject({ limit: "tokens" });
   });
 
+  it("tell how many of them are taken", () => {
+    const { limiter } = limited({ tpm: 6000, windowMs: 1000 });
+    limiter.reserve(90);
+    expect(limiter.reserve(30)).toMatchObject({ allowed: 6000, used: 5990 });
+  });
+
   it("promise nothing to a request that can never pass", () => {
     expect(limited({ tpm: 100 }).limiter.reserve(101)).toMatchObject({ waitMs: null });
+  });
+});
+
+describe("limits that change", () => {
+  it("hold at once", () => {
+    const { limiter, letIn } = limited({ rpm: 60 });
+    letIn(60);
+    limiter.change({ rpm: 30 });
+    expect(letIn(100)).toBe(30);
+  });
+
+  it("know who is still in", () => {
+    const { limiter } = limited({});
+    limiter.enter();
+    limiter.change({ maxConcurrency: 1 });
+    expect(limiter.enter()).toMatchObject({ limit: "concurrency", used: 1 });
+  });
+
+  it("get no tokens back from before", () => {
+    const { limiter } = limited({ tpm: 100 });
+    const before = limiter.reserve(100);
+    limiter.change({ tpm: 100 });
+    limiter.reserve(100);
+    if (before !== null && "amount" in before) limiter.settle(before, 0);
+    expect(limiter.reserve(1)).toMatchObject({ limit: "tokens" });
+  });
+
+  it("of 0 requests let nobody in", () => {
+    const { limiter, letIn } = limited({});
+    limiter.change({ rpm: 0 });
+    expect(letIn(10)).toBe(0);
   });
 });
 

@@ -183,4 +183,15 @@ describe("the environment", () => {
     const found = readEnvironment({ NIGHTSHIFT_REDIS_URL: "redis://r:6379", NO_COLOR: "1" });
     expect([found.redisUrl, found.noColor]).toEqual(["redis://r:6379", true]);
   });
+
+  test.each<[NodeJS.Platform, Readonly<Record<string, string>>, string | null]>([
+    ["linux", { XDG_STATE_HOME: "/state", HOME: "/home/ann" }, "/state/nightshift"],
+    ["linux", { HOME: "/home/ann" }, "/home/ann/.local/state/nightshift"],
+    ["linux", { XDG_STATE_HOME: "state", HOME: "/home/ann" }, "/home/ann/.local/state/nightshift"],
+    ["darwin", { HOME: "/Users/ann" }, "/Users/ann/.local/state/nightshift"],
+    ["win32", { LOCALAPPDATA: "C:\\Ann", HOME: "C:\\Home" }, "C:\\Ann\\nightshift"],
+    ["linux", {}, null],
+  ])("finds a place for what helps the next run: on %s, %j", (platform, variables, place) => {
+    expect(readEnvironment(variables, platform).stateDirectory).toBe(place);
+  });
 });

@@ -95,6 +95,19 @@ ETA 3m 12s · 123.4 items/s · $1.23
     expect(draw({ cost_usd: null })).not.toContain("$");
   });
 
+  it("counts the items of a retry, where all those of the run have ended before", () => {
+    const run = { total: 10_000, completed: 9_970, failed: 30 };
+    const retrying = { total: 40, completed: 8, failed: 2 };
+    expect(draw({ ...run, retrying })).toMatch(
+      /^━{10}─{30} {2}25% {2}10\/40 asked again {2}2 failed {2}14 retried\nETA 3m 12s/,
+    );
+  });
+
+  it("is at the beginning of a retry before its first item has ended", () => {
+    const retrying = { total: 1, completed: 0, failed: 0 };
+    expect(draw({ total: 20, completed: 19, failed: 1, retrying })).toContain("0/1 asked again");
+  });
+
   it("shows failed items in red", () => {
     const [line] = renderProgress(aProgress(), { width: 100, color: true });
     expect(line).toContain("\u001B[31m12 failed\u001B[39m");
@@ -110,6 +123,13 @@ describe("the plain line", () => {
     expect(renderProgressLine(aProgress({ waiting: "throttled until 02:13:05" }))).toBe(
       "5,214/10,000 (52%), 12 failed, 14 retried, ETA 3m 12s, 123.4 items/s, 45.1K tokens/s, " +
         "$1.23, 5m 02s elapsed, 64 in flight; throttled until 02:13:05",
+    );
+  });
+
+  it("counts the items of a retry", () => {
+    const retrying = { total: 40, completed: 8, failed: 2 };
+    expect(renderProgressLine(aProgress({ retrying }))).toMatch(
+      /^10\/40 asked again \(25%\), 2 failed, 14 retried, ETA/,
     );
   });
 });

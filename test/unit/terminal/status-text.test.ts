@@ -63,6 +63,13 @@ describe("the status of a run", () => {
     );
   });
 
+  it("says that a retry goes on as a retry, when no item is pending", () => {
+    const usage = aUsage({ items: someItems({ completed: 990, failed: 10 }) });
+    expect(status({ state: "interrupted", usage })).toContain(
+      "\n  After a retry that is `nightshift retry`: `nightshift run` does not ask failed items again.\n",
+    );
+  });
+
   it("says why it is paused and what to do", () => {
     const reason = { message: "the balance is used up", remedy: "Top up the account." };
     expect(status({ state: "paused", reason, usage: HALF })).toMatch(

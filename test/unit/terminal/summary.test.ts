@@ -128,10 +128,48 @@ describe("the end of a run", () => {
   });
 });
 
+describe("a retry that no failed item matches", () => {
+  const FAILED = aUsage({ items: someItems({ completed: 988, failed: 12 }) });
+  const unmatched = { where: ["code=tiemout", "class=retry"], failed: { http_500: 4, timeout: 8 } };
+
+  it("says so, and by which codes items have failed", () => {
+    expect(summary({ already_finished: true, unmatched, usage: FAILED })).toMatch(
+      /^⚠ no failed item matches code=tiemout and class=retry: nothing was called\n {2}12 items failed: 8 timeout, 4 http_500\n\n/,
+    );
+  });
+
+  it("says when there is none at all", () => {
+    const none = { where: [], failed: {} };
+    expect(summary({ already_finished: true, unmatched: none })).toMatch(
+      /^✔ no item has failed: nothing was called\n\n/,
+    );
+  });
+
+  it("tells where to learn how a paused run goes on, not the remedy for another command", () => {
+    const text = summary({ state: "paused", reason: REASON, unmatched, usage: FAILED });
+    expect(text).toContain(
+      "\n  The run is paused: `nightshift status runs/reviews-20260102T020000Z` says how to go on.\n",
+    );
+    expect(text).not.toContain("same command");
+  });
+
+  it("does not let the gateway's codes fill the screen", () => {
+    const failed = Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`code_${at}`, 1]));
+    const [, causes] = summary({ unmatched: { where: ["status=1"], failed } }).split("\n");
+    expect(causes).toMatch(/^ {2}500 items failed: .{170,180}…$/);
+  });
+});
+
 describe("the cost", () => {
   it("says when the price is the job's own", () => {
     expect(summary({ price_sources: { "gpt-4o-mini": "job" } })).toContain(
       "$0.0123 by the job's pricing",
+    );
+  });
+
+  it("is an estimate where the price is the gateway's own", () => {
+    expect(summary({ price_sources: { "gpt-4o-mini": "gateway" } })).toContain(
+      "cost        $0.0123 estimated by the gateway's own price list (/api/pricing)\n",
     );
   });
 

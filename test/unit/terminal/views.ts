@@ -11,6 +11,7 @@ export function aProgress(changes: Partial<ProgressView> = {}): ProgressView {
     total: 10_000,
     completed: 5_202,
     failed: 12,
+    retrying: null,
     in_flight: 64,
     retries: 14,
     items_per_second: 123.4,
@@ -19,6 +20,7 @@ export function aProgress(changes: Partial<ProgressView> = {}): ProgressView {
     elapsed_seconds: 302.4,
     cost_usd: 1.2345,
     waiting: null,
+    limited_by: null,
     ...changes,
   };
 }
@@ -74,7 +76,9 @@ export function aResult(changes: Partial<ResultView> = {}): ResultView {
     state: "finished",
     reason: null,
     already_finished: false,
+    unmatched: null,
     usage: aUsage(),
+    budget: null,
     files: {
       output: `${DIRECTORY}/output.csv`,
       results: `${DIRECTORY}/results.jsonl`,
@@ -82,6 +86,7 @@ export function aResult(changes: Partial<ResultView> = {}): ResultView {
       usage: `${DIRECTORY}/usage.json`,
     },
     price_sources: { "gpt-4o-mini": "genai-prices" },
+    limits_found: { rpm: null, tpm: null, concurrency: null },
     ...changes,
   };
 }
@@ -98,6 +103,7 @@ export function aStatus(changes: Partial<StatusView> = {}): StatusView {
     updated_at: "2026-01-02T02:05:02.000Z",
     in_use_by: null,
     usage: aUsage(),
+    budget: null,
     errors: [],
     price_sources: { "gpt-4o-mini": "genai-prices" },
     ...changes,

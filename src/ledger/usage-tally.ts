@@ -1,0 +1,139 @@
+import { type AnswerSummary, summarizeAnswer } from "../answer-summary.ts";
+import type { Outcome } from "../outcome.ts";
+import type { CostOf, TokenUsage } from "../tokens.ts";
+import { type Effort, effortOfLine, EffortSum } from "./effort.ts";
+import { LatencyHistogram } from "./latency.ts";
+import type { LedgerLine } from "./line.ts";
+import {
+  type ModelTotals,
+  type RunCounts,
+  reportUsage,
+  sumCosts,
+  type UsageReport,
+} from "./usage.ts";
+
+/** What the summary and `usage.json` take from one ended item. */
+export interface UsageEntry extends AnswerSummary, Effort {
+  readonly kind: "completed" | "failed";
+  readonly ms: number;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const NO_TOKENS: TokenUsage = { prompt: 0, completion: 0, total: 0, cached: 0, reasoning: 0 };
+
+/**
+ * Adds up what the ledger holds. The same sum comes out of a live run and of its files: there a line
+ * counts what the item's earlier failures took, here each of them was added when it came.
+ */
+export class UsageTally {
+  readonly #costOf: CostOf;
+  readonly #models = new Map<string, Mutable<ModelTotals>>();
+  readonly #latency = new LatencyHistogram();
+  readonly #effort = new EffortSum();
+  #truncated = 0;
+  #withoutUsage = 0;
+  #tokens = 0;
+
+  constructor(costOf: CostOf) {
+    this.#costOf = costOf;
+  }
+
+  /** Tokens of the completed items so far. */
+  get tokens(): number {
+    return this.#tokens;
+  }
+
+  /** Attempts that failed so far, whatever the cause. */
+  get retries(): number {
+    return Object.values(this.#effort.total.retries).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** US dollars so far; null where a price is missing. */
+  get cost(): number | null {
+    return sumCosts(this.#pricedModels().values());
+  }
+
+  add(entry: UsageEntry): void {
+    this.#effort.add(entry);
+    if (entry.kind === "failed") return;
+    this.#latency.add(entry.ms);
+    if (entry.finishReason === "length") this.#truncated += 1;
+    const totals = this.#totalsOf(entry.model);
+    totals.items += 1;
+    if (entry.usage === null) this.#withoutUsage += 1;
+    const usage = entry.usage ?? NO_TOKENS;
+    this.#tokens += usage.total;
+    totals.prompt_tokens += usage.prompt;
+    totals.completion_tokens += usage.completion;
+    totals.total_tokens += usage.total;
+    totals.cached_tokens += usage.cached;
+    totals.reasoning_tokens += usage.reasoning;
+    const cost = this.#costOf(entry.model, usage);
+    totals.cost_usd = cost === null || totals.cost_usd === null ? null : totals.cost_usd + cost;
+  }
+
+  report(counts: RunCounts): UsageReport {
+    return reportUsage(
+      {
+        models: this.#pricedModels(),
+        effort: this.#effort.total,
+        latency: this.#latency,
+        truncated: this.#truncated,
+        withoutUsage: this.#withoutUsage,
+      },
+      counts,
+    );
+  }
+
+  /** A price that was learned only after the first items holds for them, too. */
+  #pricedModels(): Map<string, ModelTotals> {
+    return new Map(
+      [...this.#models].map(([model, totals]) => {
+        const cost = totals.cost_usd ?? this.#costOf(model, tokensOf(totals), totals.items);
+        return [model, { ...totals, cost_usd: cost }];
+      }),
+    );
+  }
+
+  #totalsOf(model: string): Mutable<ModelTotals> {
+    let totals = this.#models.get(model);
+    if (totals === undefined) {
+      totals = {
+        items: 0,
+        prompt_tokens: 0,
+        completion_tokens: 0,
+        total_tokens: 0,
+        cached_tokens: 0,
+        reasoning_tokens: 0,
+        cost_usd: 0,
+      };
+      this.#models.set(model, totals);
+    }
+    return totals;
+  }
+}
+
+export function entryOfOutcome(outcome: Outcome): UsageEntry {
+  const { kind, attempts, possiblyBilled, retries } = outcome;
+  const answer = kind === "completed" ? outcome.summary : NO_ANSWER;
+  // As the line has it.
+  return { kind, attempts, possiblyBilled, retries, ms: Math.round(outcome.ms), ...answer };
+}
+
+export function entryOfLine(kind: "completed" | "failed", line: LedgerLine): UsageEntry {
+  const answer = kind === "completed" ? summarizeAnswer(line.response?.body) : NO_ANSWER;
+  return { kind, ...effortOfLine(line), ms: line.nightshift.ms, ...answer };
+}
+
+const NO_ANSWER: AnswerSummary = { model: "unknown", finishReason: null, usage: null };
+
+function tokensOf(totals: ModelTotals): TokenUsage {
+  return {
+    prompt: totals.prompt_tokens,
+    completion: totals.completion_tokens,
+    total: totals.total_tokens,
+    cached: totals.cached_tokens,
+    reasoning: totals.reasoning_tokens,
+  };
+}

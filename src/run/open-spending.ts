@@ -1,0 +1,94 @@
+import { RunStopped } from "../errors.ts";
+import { BudgetLog, readUnrecorded } from "../ledger/budget-log.ts";
+import type { CallLine } from "../ledger/unrecorded.ts";
+import type { UsageReport } from "../ledger/usage.ts";
+import { amount, spentText } from "../terminal/budget-text.ts";
+import { hasBudget } from "./budget-check.ts";
+import { pricesFor, spentSoFar, type UsdOfUsage } from "./budget-report.ts";
+import { Budget, type Cost, type Unit } from "./budget.ts";
+import { Spending } from "./spending.ts";
+import type { WorkParts } from "./work-parts.ts";
+import type { WorstCase } from "./worst-case.ts";
+
+/**
+ * Takes up the books of a run's spending where its last sitting left them.
+ *
+ * @returns null for a run that has no budget and never had one: a budget that comes back later must
+ *   not miss what was spent without it.
+ */
+export function openSpending(
+  { scene, manifest, ledger }: WorkParts,
+  stop: (reason: RunStopped) => void,
+): Spending | null {
+  const { order, scan, prices, directory } = scene;
+  const { job, clock } = order;
+  const { run_id: run } = manifest;
+  if (!hasBudget(job) && readUnrecorded(directory, run, ledger.items) === null) return null;
+  const usdOf = pricesFor(prices.cost, scan.models);
+  const usage = ledger.usage.report({ total: null, completed: 0, failed: 0, wallMs: 0 });
+  const log = BudgetLog.open(directory, run, ledger.items, () =>
+    firstLine(run, usage, scan.largest, dearest(scan.models, usdOf)),
+  );
+  const budget = new Budget(job.budget, spentSoFar(usage, log.calls, usdOf));
+  return new Spending({
+    budget,
+    log,
+    usdOf,
+    clock,
+    onSpent: (shortOf, worst) => stop(budgetStop(budget, shortOf, worst)),
+  });
+}
+
+/**
+ * What a run cost before it had a budget. Of its calls without an answer only the number is known:
+ * each counts like the largest item.
+ */
+function firstLine(
+  run: string,
+  usage: UsageReport,
+  largest: WorstCase | null,
+  model: string,
+): CallLine {
+  const calls = usage.possibly_billed + usage.items.without_usage;
+  const { prompt = 0, completion = 0 } = largest ?? {};
+  return {
+    run,
+    requests: usage.attempts,
+    spent: calls === 0 ? {} : { [model]: [calls * prompt, calls * (completion ?? 0), calls] },
+  };
+}
+
+function dearest(models: readonly string[], usdOf: UsdOfUsage): string {
+  const million = { prompt: 1e6, completion: 1e6, total: 2e6, cached: 0, reasoning: 0 };
+  return models.toSorted((a, b) => usdOf(b, million) - usdOf(a, million))[0] ?? "unknown";
+}
+
+const FLAGS: Readonly<Record<Unit, string>> = {
+  usd: "--budget-usd",
+  tokens: "--budget-tokens",
+  requests: "--budget-requests",
+};
+
+/** @param worst what the smallest item in hand may cost. */
+function budgetStop(budget: Budget, shortOf: readonly Unit[], worst: Cost): RunStopped {
+  const { limits, spent } = budget;
+  const parts = shortOf.map((unit) => {
+    const limit = limits[unit] ?? 0;
+    return {
+      text: `${spentText(unit, { spent: spent[unit], limit })} (the next item may cost ${amount(unit, worst[unit])})`,
+      flag: `${FLAGS[unit]} ${larger(unit, limit, spent[unit] + worst[unit])}`,
+    };
+  });
+  return new RunStopped(
+    "budget",
+    `the budget is spent: ${parts.map(({ text }) => text).join(", ")}`,
+    "Run the same command again with a larger budget, for example " +
+      `\`nightshift run … ${parts.map(({ flag }) => flag).join(" ")}\`: it goes on where it stopped.`,
+  );
+}
+
+/** Twice the limit, or more where that would not let the next item go. */
+function larger(unit: Unit, limit: number, needed: number): number {
+  const more = Math.max(2 * limit, 1.1 * needed);
+  return unit === "usd" ? Number(more.toPrecision(3)) : Math.ceil(more);
+}

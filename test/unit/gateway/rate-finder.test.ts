@@ -1,0 +1,186 @@
+import { describe, expect, it } from "vitest";
+
+import { RateFinder } from "../../../src/gateway/rate-finder.ts";
+
+/** An account that lets `allowed` calls through in any `windowMs`, and a caller that keeps asking. */
+class Scene {
+  now = 0;
+  allowed: number;
+  readonly windowMs: number;
+  readonly finder: RateFinder;
+  /** What refusals say of the limit, per minute. */
+  told: (() => number) | null = null;
+  admitted: number[] = [];
+  /** When bursts of refusals began. */
+  readonly bursts: number[] = [];
+  #noticedAt = -Infinity;
+  #closedFor = 0;
+  #untold = 0;
+  #credit = 0;
+
+  constructor(allowed: number, windowMs = 1_000, known: number | null = null) {
+    this.allowed = allowed;
+    this.windowMs = windowMs;
+    this.finder = new RateFinder(known, null, 0);
+  }
+
+  /** Asks as often as the rate lets it, at most 400 times a second. */
+  run(ms: number): void {
+    const end = this.now + ms;
+    for (; this.now < end; this.now += 1) {
+      if (!this.#isClosed) this.finder.pressed(this.now);
+      this.#credit = Math.min(
+        2,
+        this.#credit + Math.min(0.4, (this.finder.rate ?? Infinity) / 60_000),
+      );
+      if (this.#isClosed || this.#credit < 1) continue;
+      this.#credit -= 1;
+      this.#call();
+    }
+  }
+
+  used(fromMs: number): number {
+    const count = this.admitted.filter((at) => at >= fromMs).length;
+    return count / ((this.allowed * (this.now - fromMs)) / this.windowMs);
+  }
+
+  get #isClosed(): boolean {
+    return this.now > this.#noticedAt + 20 && this.now < this.#noticedAt + this.#closedFor;
+  }
+
+  #call(): void {
+    this.finder.sent(this.now, 1);
+    const within = this.admitted.filter((at) => at > this.now - this.windowMs).length;
+    if (within < this.allowed) {
+      this.admitted.push(this.now);
+      this.#untold = 0;
+      this.finder.letIn(this.now);
+      return;
+    }
+    const isNews = this.now >= this.#noticedAt + this.#closedFor;
+    this.finder.refused({
+      now: this.now,
+      sentAt: this.now,
+      units: 1,
+      told: this.told?.() ?? null,
+      isNews,
+    });
+    if (!isNews) return;
+    this.bursts.push(this.now);
+    // The answer takes a moment: what is sent meanwhile is refused too.
+    this.#noticedAt = this.now;
+    this.#closedFor = Math.min(60_000, 2_000 * 2 ** this.#untold);
+    this.#untold += 1;
+  }
+}
+
+describe("the rate finder", () => {
+  it("uses 97 % of a limit that the user names, and is never refused", () => {
+    const scene = new Scene(100, 1_000, 6_000);
+    scene.run(30_000);
+    expect(scene.finder.rate).toBe(5_820);
+    expect(scene.bursts).toEqual([]);
+    expect(scene.finder.learned).toBeNull();
+  });
+
+  it("knows no rate until something is refused", () => {
+    expect(new RateFinder(null, null, 0).rate).toBeNull();
+  });
+
+  it("takes what was let through in a second for the limit, and uses nearly all of it", () => {
+    const scene = new Scene(100);
+    scene.run(10_000);
+    const before = scene.now;
+    scene.run(4_000);
+    expect(scene.bursts.length).toBeLessThanOrEqual(2);
+    expect(scene.finder.learned).toBeGreaterThan(5_700);
+    expect(scene.finder.learned).toBeLessThanOrEqual(6_000);
+    expect(before).toBe(10_000);
+  });
+
+  it("takes the limit that the gateway names at its word", () => {
+    const scene = new Scene(100);
+    scene.told = () => 6_000;
+    scene.run(3_000);
+    expect([scene.finder.learned, scene.finder.rate, scene.bursts.length]).toEqual([
+      6_000, 5_820, 1,
+    ]);
+  });
+
+  it("uses at least 92 % of an unknown limit after 15 s", () => {
+    const scene = new Scene(100);
+    scene.run(46_000);
+    expect(scene.used(15_000)).toBeGreaterThan(0.92);
+    expect(scene.used(0)).toBeGreaterThan(0.8);
+  });
+
+  it("follows a limit that halves within a few seconds", () => {
+    const scene = new Scene(100);
+    scene.run(20_000);
+    scene.allowed = 50;
+    scene.run(10_000);
+    const settled = scene.now;
+    scene.run(10_000);
+    expect(scene.used(settled)).toBeGreaterThan(0.75);
+    expect(scene.finder.learned).toBeLessThanOrEqual(3_000);
+  });
+
+  it("finds a limit that has doubled within 40 s", () => {
+    const scene = new Scene(50);
+    scene.run(20_000);
+    scene.allowed = 100;
+    scene.run(40_000);
+    expect(scene.finder.learned).toBeGreaterThan(5_400);
+  });
+
+  it("finds a limit over a whole minute by what was let through in that minute", () => {
+    const scene = new Scene(600, 60_000);
+    scene.run(180_000);
+    expect(scene.finder.learned).toBeGreaterThan(500);
+    expect(scene.finder.learned).toBeLessThanOrEqual(620);
+    expect(scene.bursts.length).toBeLessThan(16);
+  });
+
+  it("goes below a limit that the user named too high", () => {
+    const scene = new Scene(50, 1_000, 6_000);
+    scene.run(10_000);
+    expect(scene.finder.learned).toBeLessThanOrEqual(3_000);
+  });
+
+  it("never goes above what the user allows, however much the gateway would", () => {
+    const scene = new Scene(1_000, 1_000, 600);
+    scene.run(60_000);
+    expect(scene.finder.rate).toBe(582);
+  });
+
+  it("learns nothing from single refusals among many answers", () => {
+    const finder = new RateFinder(null, null, 0);
+    const explained: boolean[] = [];
+    for (let now = 0; now < 60_000; now += 5) {
+      finder.sent(now, 1);
+      // Each answer takes 50 ms.
+      const sentAt = now - 50;
+      if (sentAt < 0) continue;
+      if (sentAt % 3_735 !== 0) explained.push(finder.letIn(sentAt));
+      else finder.refused({ now, sentAt, units: 1, told: null, isNews: true });
+    }
+    expect([finder.rate, explained.filter((is) => !is).length > 0]).toEqual([null, true]);
+  });
+
+  it("tries a little more later and later, as long as that is refused", () => {
+    const scene = new Scene(100);
+    scene.told = () => 6_000;
+    scene.run(200_000);
+    const pauses = scene.bursts.slice(1).map((at, index) => at - (scene.bursts[index] ?? 0));
+    expect(pauses.map((ms) => Math.round(ms / 1_000))).toEqual([10, 42]);
+  });
+
+  it("begins with what an earlier run learned, and tries more after a while", () => {
+    const finder = new RateFinder(null, 6_000, 0);
+    expect(finder.rate).toBe(5_820);
+    finder.pressed(7_999);
+    expect(finder.rate).toBe(5_820);
+    finder.pressed(8_000);
+    expect(finder.rate).toBe(6_300);
+  });
+});
