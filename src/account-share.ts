@@ -18,7 +18,7 @@ export interface ShareAsk {
    * Limits that replace those of all, where something new was learned: null takes one away. Absent
    * where there is no news.
    */
-  readonly limits?: AccountLimits;
+  readonly limits?: Partial<AccountLimits>;
   /** Milliseconds from now for which nobody may send. @default 0 */
   readonly closeMs?: number;
 }

@@ -10,6 +10,9 @@ import { Supply } from "./supply.ts";
 import type { Verdict } from "./verdict.ts";
 
 const SHRINK_EVERY_MS = 1_000;
+/** How much of a limit is used. One call has many tokens: they come less evenly than calls do. */
+const REQUESTS_USED = 0.965;
+const TOKENS_USED = 0.945;
 
 /** What an account allows; null where that is not known. */
 export interface Limits {
@@ -96,8 +99,8 @@ export class Governor {
     this.#gate = new Gate(clock, random);
     this.#breaker = new Breaker(clock, OUTAGE);
     this.#trust = new Breaker(clock, DISTRUST);
-    this.#requests = new RateFinder(options.rpm, learned?.rpm ?? null, now);
-    this.#tokens = new RateFinder(options.tpm, learned?.tpm ?? null, now);
+    this.#requests = new RateFinder(REQUESTS_USED, options.rpm, learned?.rpm ?? null, now);
+    this.#tokens = new RateFinder(TOKENS_USED, options.tpm, learned?.tpm ?? null, now);
     this.#supply = new Supply({
       requests: { finder: this.#requests, permits: this.#requestPermits },
       tokens: { finder: this.#tokens, permits: this.#tokenPermits },
@@ -122,7 +125,7 @@ export class Governor {
     return {
       rpm: this.#requests.learned,
       tpm: this.#tokens.learned,
-      concurrency: this.#slots.found,
+      concurrency: this.#slots.learned,
     };
   }
 
@@ -178,17 +181,11 @@ export class Governor {
         takenBack.push(() => this.#trust.gaveUp(trust));
         await this.#slots.take(signal);
         takenBack.push(() => this.#slots.free());
-        if (this.#requests.rate !== null) {
-          await this.#requestPermits.take(1, signal);
-          takenBack.push(() => this.#requestPermits.giveBack(1));
-        }
+        if (this.#requests.rate !== null) await this.#requestPermits.take(1, signal);
         const limit = this.#tokens.rate;
         // A call that is larger than a minute's tokens takes them all.
         const units = limit === null ? 0 : Math.min(tokens(), Math.floor(limit));
-        if (units > 0) {
-          await this.#tokenPermits.take(units, signal);
-          takenBack.push(() => this.#tokenPermits.giveBack(units));
-        }
+        if (units > 0) await this.#tokenPermits.take(units, signal);
         // The world may have changed while this call waited for its turn.
         const admitted =
           this.#gate.opensAt === null && this.#breaker.admits(outage) && this.#trust.admits(trust);
@@ -215,7 +212,8 @@ export class Governor {
     return {
       sentAt: at,
       report: (verdict, tokensUsed) => {
-        if (tokensUsed !== null && tokens > 0) {
+        // What was refused is taken back whole where the refusal is judged.
+        if (verdict?.class !== "throttled" && tokensUsed !== null && tokens > 0) {
           this.#tokenPermits.refund(tokens - tokensUsed);
           this.#tokens.takeBack(at, tokens - tokensUsed);
         }
@@ -269,6 +267,7 @@ export class Governor {
     const refusal = { now, sentAt: sent.at, isNews };
     if (limit === "concurrency" || limit === "overload") {
       this.#requests.takeBack(sent.at, 1);
+      this.#tokens.takeBack(sent.at, sent.tokens);
       if (!isNews) return;
       if (limit === "concurrency") this.#slots.refused(sent.inFlight - 1, now);
       else this.#shrink(now);

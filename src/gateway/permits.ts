@@ -24,6 +24,8 @@ export class Permits {
   readonly #onWanted: () => void;
   #perMinute = 0;
   #granting = false;
+  /** Units that bottleneck has been asked for and has not granted yet. */
+  #asked = 0;
   /** Units in the reservoir that no batch has taken yet. */
   #fed = 0;
   /** Units that were granted and not used: given out first. */
@@ -41,7 +43,9 @@ export class Permits {
 
   /** Whole units that they wait for and that nobody has fed yet. */
   get lacking(): number {
-    return Math.max(0, Math.ceil(this.#wanted() - this.#spare) - this.#fed);
+    // A batch that was asked for must be fed even when fewer want it by now: others wait behind it.
+    const wanted = Math.max(Math.ceil(this.#wanted() - this.#spare), this.#asked);
+    return Math.max(0, wanted - this.#fed);
   }
 
   /** Units that will be fed, at about this rate; batches are as large as that allows. */
@@ -78,23 +82,14 @@ export class Permits {
     void this.#bottleneck.incrementReservoir(units);
   }
 
-  /** Gives back units that a call turned out not to need; a second's worth is kept at most. */
-  refund(units: number): void {
-    this.#keep(units, REFUNDS_KEPT_MS);
-  }
-
   /**
-   * Gives back units of a call that was not made. Hardly any are kept: when calls go again, they
-   * must not go all at once.
+   * Gives back units that a call turned out not to need; a second's worth is kept at most. Those of
+   * a call that was not made are lost: when calls go again, they must not begin with a burst.
    */
-  giveBack(units: number): void {
-    this.#keep(units, BATCH_MS);
-  }
-
-  #keep(units: number, ms: number): void {
-    const most = Math.max(1, (this.#perMinute * ms) / MINUTE_MS);
-    this.#spare = Math.min(Math.max(most, this.#spare), this.#spare + Math.max(0, units));
-    if (!this.#granting) void this.#grant();
+  refund(units: number): void {
+    const most = Math.max(1, (this.#perMinute * REFUNDS_KEPT_MS) / MINUTE_MS);
+    const spare = Math.min(Math.max(most, this.#spare), this.#spare + Math.max(0, units));
+    this.#spare = this.#spend(spare);
   }
 
   async close(): Promise<void> {
@@ -110,7 +105,9 @@ export class Permits {
       const wanted = Math.ceil(this.#wanted());
       if (wanted === 0) break;
       const weight = Math.min(wanted, this.#batch());
+      this.#asked = weight;
       await this.#bottleneck.schedule({ weight }, () => Promise.resolve());
+      this.#asked = 0;
       this.#fed -= weight;
       this.#spare = this.#spend(this.#spare + weight);
     }

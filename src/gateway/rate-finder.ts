@@ -1,10 +1,8 @@
 import { Admitted, LONGEST_STRETCH_MS } from "./admitted.ts";
 
 const MINUTE_MS = 60_000;
-/** How much of a limit is used: calls that leave evenly do not arrive quite so. */
-const USED_SHARE = 0.97;
 /** A limit that was only measured may be a little lower. */
-const MEASURED_SHARE = 0.96;
+const MEASURED_SHARE = 0.99;
 /** Within such a stretch a limit per second shows. */
 const SHORT_STRETCHES_MS = [1_000, 2_000, 5_000, 10_000, LONGEST_STRETCH_MS];
 /** Fewer units than these tell no rate. */
@@ -23,6 +21,9 @@ const DOUBTFUL_FLOOR = 0.85;
 /** A limit may have been raised: when that is tried first, and how much longer later, and at most. */
 const FIRST_TRIAL_MS = 8_000;
 const TRIAL_INTERVAL_GROWTH = 5;
+/** A limit that was higher before may be so again, and is tried oftener. */
+const FALLEN_SHARE = 0.8;
+const FALLEN_INTERVAL_GROWTH = 3;
 const LONGEST_TRIAL_INTERVAL_MS = 600_000;
 /** How far above the limit a trial begins, and how it goes on each second while nothing is refused. */
 const TRIAL_SHARE = 1.05;
@@ -52,17 +53,22 @@ interface Burst {
  */
 export class RateFinder {
   readonly #most: number | null;
+  readonly #usedShare: number;
   readonly #admitted = new Admitted();
   /** The limit as named or measured. */
   #limit: number | null;
   #rate: number | null;
   /** The limit when it was last beyond doubt. */
   #certain: number | null;
+  /** The highest limit of this run. */
+  #highest = 0;
   #learned = false;
   #burst: Burst | null = null;
   /** What the last burst that proved nothing had measured. */
   #suspected: number | null = null;
+  /** Units sent since the last burst of refusals began, which was at that time. */
   #sinceRefusal = Infinity;
+  #refusedAt = -Infinity;
   #isLong = false;
   #isTrial = false;
   #trialAfterMs = FIRST_TRIAL_MS;
@@ -70,15 +76,17 @@ export class RateFinder {
   #steppedAt = 0;
 
   /**
+   * @param usedShare how much of a limit is to be used: what leaves evenly does not arrive quite so.
    * @param most units per minute that the user allows at most; null where nobody said.
    * @param learned what an earlier run found.
    * @param now monotonic milliseconds.
    */
-  constructor(most: number | null, learned: number | null, now: number) {
+  constructor(usedShare: number, most: number | null, learned: number | null, now: number) {
+    this.#usedShare = usedShare;
     this.#most = most;
     this.#limit = learned === null ? most : Math.min(learned, most ?? Infinity);
     this.#certain = this.#limit;
-    this.#rate = this.#limit === null ? null : this.#limit * USED_SHARE;
+    this.#rate = this.#limit === null ? null : this.#limit * this.#usedShare;
     if (learned !== null) this.#nextTrialAt = now + FIRST_TRIAL_MS;
   }
 
@@ -100,7 +108,7 @@ export class RateFinder {
   /** Units of a call that were not used after all. */
   takeBack(sentAt: number, units: number): void {
     this.#admitted.add(sentAt, -units);
-    this.#sinceRefusal -= units;
+    if (sentAt > this.#refusedAt) this.#sinceRefusal -= units;
   }
 
   /**
@@ -127,13 +135,18 @@ export class RateFinder {
     const explained = this.#conclude();
     const burst = { at: now, sentAt, unitsBefore: this.#sinceRefusal, refused: 1, letIn: 0 };
     this.#sinceRefusal = 0;
+    this.#refusedAt = now;
     this.#burst = told === null ? burst : null;
     if (told !== null) this.#believe(told, this.#measure(burst), now);
     else this.#nextTrialAt = Math.max(this.#nextTrialAt, now + FIRST_TRIAL_MS);
     return explained;
   }
 
-  /** A call was let in, whatever its answer says. */
+  /**
+   * A call was let in, whatever its answer says.
+   *
+   * @returns false when that ends a burst of refusals that had nothing to do with this limit.
+   */
   letIn(sentAt: number): boolean {
     const burst = this.#burst;
     if (burst === null) return true;
@@ -144,8 +157,8 @@ export class RateFinder {
 
   /** Another process that uses the account goes by another rate. */
   adopt(rate: number, now: number): void {
-    this.#rate = Math.min(rate, (this.#most ?? Infinity) * USED_SHARE);
-    this.#limit = this.#certain = this.#rate / USED_SHARE;
+    this.#rate = Math.min(rate, (this.#most ?? Infinity) * this.#usedShare);
+    this.#limit = this.#certain = this.#rate / this.#usedShare;
     this.#isTrial = false;
     this.#nextTrialAt = now + this.#trialAfterMs;
   }
@@ -156,14 +169,16 @@ export class RateFinder {
     // As long as nothing is let in at all, there is nothing more to be had.
     if (this.#sinceRefusal <= NEXT_TO_NONE) this.#nextTrialAt = now + this.#trialAfterMs;
     if (now < this.#nextTrialAt) return;
-    const most = this.#most === null ? Infinity : this.#most * USED_SHARE;
+    const most = this.#most === null ? Infinity : this.#most * this.#usedShare;
     if (this.#rate >= most) return;
     if (!this.#isTrial) {
       this.#isTrial = true;
       this.#rate = Math.min(most, this.#limit * TRIAL_SHARE);
       this.#steppedAt = now;
     } else if (now - this.#steppedAt >= TRIAL_STEP_MS) {
-      if (this.#rate > this.#limit * RISEN_SHARE) this.#settleOn(this.#rate, 1, now);
+      if (this.#rate > this.#limit * RISEN_SHARE) {
+        this.#settleOn(this.#rate, 1 / this.#usedShare, now);
+      }
       this.#isTrial = true;
       this.#rate = Math.min(most, this.#rate * TRIAL_GROWTH);
       this.#steppedAt = now;
@@ -176,7 +191,7 @@ export class RateFinder {
     // Refused again, far below the limit as named: others use the account too, and leave this much.
     const isShared = told === this.#limit && !this.#isTrial && this.#isSurprising(measured);
     const repeated = this.#isTrial && told === this.#limit;
-    this.#settleOn(isShared && measured !== null ? measured : told, USED_SHARE, now, repeated);
+    this.#settleOn(isShared && measured !== null ? measured : told, 1, now, repeated);
   }
 
   /** Judges the last burst of refusals, now that it is over. */
@@ -191,8 +206,11 @@ export class RateFinder {
       this.#suspected !== null && Math.abs(measured / this.#suspected - 1) < SAME_SHARE;
     const isClear =
       refused >= LIMIT_SHARE * (refused + letIn) && (isSame || refused >= FEWEST_REFUSALS);
-    if (this.#isTrial && this.#limit !== null && (this.#rate ?? 0) <= this.#limit * RISEN_SHARE) {
-      this.#settleOn(this.#limit, USED_SHARE, at, true);
+    if (this.#isTrial && this.#limit !== null && !this.#isSurprising(measured)) {
+      // What was let in during a trial is no more than the limit, and shows when that has risen.
+      const isNear = (this.#rate ?? 0) <= this.#limit * RISEN_SHARE;
+      const isHigher = measured > this.#limit * TRIAL_SHARE;
+      this.#settleOn(isHigher ? measured : this.#limit, 1, at, isNear);
     } else if (this.#isLong || isClear) {
       this.#suspected = null;
       this.#settleOn(measured, MEASURED_SHARE, at);
@@ -212,16 +230,18 @@ export class RateFinder {
     const before = this.#limit ?? 0;
     this.#limit = Math.min(Math.max(1, limit), this.#most ?? Infinity);
     this.#certain = this.#limit;
-    this.#rate = this.#limit * share;
+    this.#rate = this.#limit * this.#usedShare * share;
     this.#learned = true;
     this.#isTrial = false;
     const isNew = Math.abs(this.#limit / before - 1) > NEW_SHARE;
-    if (isNew) this.#trialAfterMs = FIRST_TRIAL_MS;
+    this.#highest = Math.max(this.#highest, this.#limit);
+    const hasFallen = this.#limit < this.#highest * FALLEN_SHARE;
+    const growth = hasFallen ? FALLEN_INTERVAL_GROWTH : TRIAL_INTERVAL_GROWTH;
+    // One that has just been found by a trial need not be tried again so soon.
+    if (isNew)
+      this.#trialAfterMs = FIRST_TRIAL_MS * (this.#limit > before && before > 0 ? growth : 1);
     else if (repeated) {
-      this.#trialAfterMs = Math.min(
-        LONGEST_TRIAL_INTERVAL_MS,
-        this.#trialAfterMs * TRIAL_INTERVAL_GROWTH,
-      );
+      this.#trialAfterMs = Math.min(LONGEST_TRIAL_INTERVAL_MS, this.#trialAfterMs * growth);
     }
     this.#nextTrialAt = now + this.#trialAfterMs;
   }

@@ -4,9 +4,11 @@ import { Crowding } from "./crowding.ts";
 const FIRST_CALLS = 64;
 const ANSWERS_PER_STEP = 20;
 /** A limit that was found may have been raised: when that is tried, and how much longer later. */
-const FIRST_TRIAL_MS = 8_000;
+const FIRST_TRIAL_MS = 60_000;
 const TRIAL_INTERVAL_GROWTH = 5;
 const LONGEST_TRIAL_INTERVAL_MS = 600_000;
+/** A limit that differs by more than this is another one. */
+const NEW_SHARE = 0.1;
 
 /** Counts calls in flight and lets the next one go when there is room, in the order of asking. */
 export class Slots {
@@ -20,6 +22,10 @@ export class Slots {
   #isStarting = true;
   /** Calls at once that the account allows, where it refused more. */
   #found: number | null = null;
+  /** The same when more were refused last. */
+  #held: number | null = null;
+  /** Whether this run was refused for their number. */
+  #isLearned = false;
   #trialAfterMs = FIRST_TRIAL_MS;
   #nextTrialAt = -Infinity;
 
@@ -32,6 +38,7 @@ export class Slots {
     this.#most = most;
     this.#limit = Math.min(most, learned ?? FIRST_CALLS);
     if (learned !== null && learned < most) this.#hold(learned, now);
+    this.#isLearned = false;
   }
 
   get taken(): number {
@@ -47,9 +54,9 @@ export class Slots {
     return this.#waiting.size;
   }
 
-  /** Calls in flight that the account allows; null where it has refused none for their number. */
-  get found(): number | null {
-    return this.#found;
+  /** Calls in flight that the account allows; null where it has refused none for their number now. */
+  get learned(): number | null {
+    return this.#isLearned ? this.#found : null;
   }
 
   /** Whether more calls at once would only be slower. */
@@ -96,7 +103,8 @@ export class Slots {
    * @param allowed calls at once that it had let in.
    */
   refused(allowed: number, now: number): void {
-    const isNew = this.#found === null || allowed < this.#found;
+    // A trial that went a call or two beyond the limit has only confirmed it.
+    const isNew = this.#held === null || Math.abs(allowed - this.#held) > this.#held * NEW_SHARE;
     this.#trialAfterMs = isNew
       ? FIRST_TRIAL_MS
       : Math.min(LONGEST_TRIAL_INTERVAL_MS, this.#trialAfterMs * TRIAL_INTERVAL_GROWTH);
@@ -117,11 +125,13 @@ export class Slots {
     if (!this.#isStarting && this.#answers < Math.min(this.#limit, ANSWERS_PER_STEP)) return;
     this.#answers = 0;
     this.#limit += 1;
+    if (this.#found !== null) this.#found = Math.max(this.#found, this.#limit);
     this.#admit();
   }
 
   #hold(found: number, now: number): void {
-    this.#found = found;
+    this.#found = this.#held = found;
+    this.#isLearned = true;
     this.#limit = found;
     this.#isStarting = false;
     this.#answers = 0;

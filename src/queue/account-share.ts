@@ -100,9 +100,12 @@ for _, kind in ipairs(KINDS) do
   if state.limits[kind] then shareOut(kind) end
 end
 local known = { rpm = ARGV[5] ~= "" and ARGV[5] or nil, tpm = ARGV[6] ~= "" and ARGV[6] or nil }
-if ARGV[7] == "new" or (not state.told and next(known)) then
-  for _, kind in ipairs(KINDS) do limit(kind, known[kind]) end
-  state.told = true
+local isFirst = not state.told and next(known)
+for _, kind in ipairs(KINDS) do
+  if isFirst or string.find(ARGV[7], kind, 1, true) then
+    limit(kind, known[kind])
+    state.told = true
+  end
 end
 local rpm, tpm = grant("rpm"), grant("tpm")
 own.idle = 0
@@ -157,12 +160,12 @@ export function openAccountShare(
 }
 
 function argumentsOf(ask: ShareAsk, known: AccountLimits): (string | number)[] {
-  const { rpm, tpm } = ask.limits ?? known;
+  const { rpm, tpm } = { ...known, ...ask.limits };
   return [
     ...[ask.requests, ask.tokens, ask.closeMs ?? 0].map(Math.ceil),
     rpm ?? "",
     tpm ?? "",
-    ask.limits === undefined ? "known" : "new",
+    Object.keys(ask.limits ?? {}).join(" "),
   ];
 }
 

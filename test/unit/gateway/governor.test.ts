@@ -262,7 +262,7 @@ describe("the governor", () => {
     const stop = new AbortController();
     enter(1, stop.signal);
     await settle();
-    expect([governor.holdup, governor.inFlight]).toEqual([{ kind: "rpm", perMinute: 0.97 }, 1]);
+    expect([governor.holdup, governor.inFlight]).toEqual([{ kind: "rpm", perMinute: 0.965 }, 1]);
     stop.abort(new Error("the run ends"));
     await settle();
     expect([governor.holdup, governor.inFlight]).toEqual([{ kind: "nothing" }, 1]);
@@ -306,7 +306,7 @@ describe("the governor", () => {
     permit.report(ODD, null);
     const got = enter(400);
     await settle();
-    expect([governor.holdup, got.length]).toEqual([{ kind: "tpm", perMinute: 58_200 }, 0]);
+    expect([governor.holdup, got.length]).toEqual([{ kind: "tpm", perMinute: 56_700 }, 0]);
     await governor.close();
   });
 
