@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-import { diskStop, FILES } from "./files.ts";
+import { diskStop, FILES, isMissing } from "./files.ts";
 import type { ItemTable } from "./item-table.ts";
 import { type CallLine, type CallTokens, Unrecorded } from "./unrecorded.ts";
 
@@ -134,7 +134,9 @@ export function readUnrecorded(directory: string, run: string, items: Items): Un
   let text: string;
   try {
     text = readFileSync(join(directory, FILES.budget), "utf8");
-  } catch {
+  } catch (error) {
+    // A file that cannot be read is no missing one: it may hold calls that are in doubt.
+    if (!isMissing(error)) throw diskStop(join(directory, FILES.budget), error);
     return null;
   }
   const calls = new Unrecorded();

@@ -120,6 +120,11 @@ function isNoRoom(error: unknown): error is Error & { readonly code: string } {
   return hasCode(error, NO_ROOM);
 }
 
+/** Whether a file or the way to it is not there, in contrast to one that cannot be read. */
+export function isMissing(error: unknown): boolean {
+  return hasCode(error, MISSING);
+}
+
 function hasCode(
   error: unknown,
   codes: ReadonlySet<string>,

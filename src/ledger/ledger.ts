@@ -96,15 +96,23 @@ export class Ledger {
 
   async #append(outcome: Outcome): Promise<void> {
     const { index, kind } = outcome;
-    const whole =
-      this.items.state(index) === "failed"
-        ? withEffortOf(parseLine(await this.#errors.read(this.items.offset(index))), outcome)
-        : outcome;
+    const whole = this.items.state(index) === "failed" ? await this.#withEffort(outcome) : outcome;
     const log = kind === "completed" ? this.#results : this.#errors;
     const offset = await log.append(formatLine(this.#runId, whole));
     this.items.set(index, kind, offset);
     // The tally has counted the effort of a failure before when that was recorded.
     this.usage.add(entryOfOutcome(outcome));
+  }
+
+  /** Adds what the error that the outcome supersedes took. */
+  async #withEffort(outcome: Outcome): Promise<Outcome> {
+    try {
+      const line = await this.#errors.read(this.items.offset(outcome.index));
+      return withEffortOf(parseLine(line), outcome);
+    } catch {
+      // Somebody's hand in the file must not cost an answer that is paid for.
+      return outcome;
+    }
   }
 }
 

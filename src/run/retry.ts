@@ -28,10 +28,11 @@ export function retryRun(
   return withQueue(order, async (server, closers) => {
     const prices = await loadPriceList(job.pricing);
     const scan = await scanInput(job, order.signal);
-    checkPrices(job, scan.models, prices);
     const lock = await lockDirectory(directory, clock);
     closers.add(() => lock.release());
     const manifest = await requireManifest(directory);
+    prices.learn(manifest.gateway_prices ?? {});
+    checkPrices(job, scan.models, prices);
     if (scan.sha256 !== manifest.input.sha256) {
       throw new UsageError(
         `${job.input} is no longer the input of this run (its content has changed): ` +

@@ -32,8 +32,9 @@ export function runJob(order: RunOrder): Promise<RunResult> {
       identity: identityOf(job, scan.sha256),
       now: clock.now(),
     });
-    await runToContinue(chosen.path, chosen.manifest, job, scan);
+    const earlier = await runToContinue(chosen.path, chosen.manifest, job, scan);
     const prices = await pricesLoading;
+    prices.learn(earlier?.gateway_prices ?? {});
     checkPrices(job, scan.models, prices);
     // Before anything is written: a Redis that does not answer must leave nothing behind.
     const { connection } = await server;
