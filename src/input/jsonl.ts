@@ -88,7 +88,7 @@ function parseLine(raw: string, line: number, path: string, isFirst: boolean): J
 const ONE_ARRAY = `this is one JSON array, not JSONL (one object per line). ${JSON_ARRAY_HINT}`;
 
 function isArrayOfObjects(value: unknown): boolean {
-  return Array.isArray(value) && typeof value[0] === "object";
+  return Array.isArray(value) && typeof value[0] === "object" && value[0] !== null;
 }
 
 function kindOf(value: unknown): string {

@@ -30,7 +30,7 @@ export interface FuzzReport {
 const FILES = { tables: aTable, mutations: aBrokenFile, bytes: anyBytes } as const;
 /** What concerns a file as a whole has no line to name. */
 const WITHOUT_LINE =
-  /: (the file is empty|there is a header but no record|not valid utf-16|the gzip data breaks off|is no gzip file)/;
+  /: (this is one JSON array|is a spreadsheet|the file is empty|there is a header but no record|not valid utf-16|the gzip data breaks off|is no gzip file)/;
 
 if (!isMainThread) await fuzzAll(workerData as FuzzOrder);
 
