@@ -15,7 +15,7 @@ import {
 import type { UsageReport } from "../ledger/usage.ts";
 import { openLog } from "../system/log.ts";
 import { asRunStopped } from "./as-run-stopped.ts";
-import { pricesFor, reportBudget } from "./budget-report.ts";
+import { pricesFor, reportBudget } from "./budget/report.ts";
 import type { RunResult, Unmatched } from "./events.ts";
 import { beginSitting, endSitting } from "./life.ts";
 import { retryStop } from "./retry-stop.ts";

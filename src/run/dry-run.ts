@@ -3,7 +3,7 @@ import { loadPriceList } from "../job/pricing.ts";
 import type { JobOverrides } from "../job/resolve.ts";
 import type { JobFile, Json } from "../job/schema.ts";
 import { estimateTokens } from "../tokens.ts";
-import { checkPrices } from "./budget-check.ts";
+import { checkPrices } from "./budget/check.ts";
 import { scanInput } from "./scan-input.ts";
 import { resolveTarget } from "./start.ts";
 

@@ -1,5 +1,5 @@
 import type { UsageReport } from "../ledger/usage.ts";
-import type { BudgetReport } from "./budget-report.ts";
+import type { BudgetReport } from "./budget/report.ts";
 
 /** How far a retry is with the items that it asks again. */
 export interface RetryProgress {

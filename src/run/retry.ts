@@ -5,7 +5,7 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import { lockDirectory } from "../ledger/lock.ts";
 import { requireManifest } from "../ledger/manifest.ts";
 import type { Condition } from "../ledger/select.ts";
-import { checkPrices } from "./budget-check.ts";
+import { checkPrices } from "./budget/check.ts";
 import { conduct } from "./conduct.ts";
 import type { RunResult } from "./events.ts";
 import { scanInput } from "./scan-input.ts";

@@ -4,7 +4,7 @@ import { loadPriceList } from "../job/pricing.ts";
 import { ensureDirectory } from "../ledger/files.ts";
 import { lockDirectory } from "../ledger/lock.ts";
 import { readManifest } from "../ledger/manifest.ts";
-import { checkPrices } from "./budget-check.ts";
+import { checkPrices } from "./budget/check.ts";
 import { conduct } from "./conduct.ts";
 import { chooseDirectory, newRunId } from "./directory.ts";
 import type { RunResult } from "./events.ts";

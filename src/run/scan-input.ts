@@ -6,9 +6,9 @@ import { UsageError } from "../errors.ts";
 import { DuplicateFinder, hashOf } from "../input/duplicates.ts";
 import type { Item } from "../item.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
-import { boundedCase, hasBudget } from "./budget-check.ts";
+import { boundedCase, hasBudget } from "./budget/check.ts";
+import { largerCase, type WorstCase } from "./budget/worst-case.ts";
 import { readItems } from "./read-items.ts";
-import { largerCase, type WorstCase } from "./worst-case.ts";
 
 /** What one whole pass over an input found. */
 export interface InputScan {

@@ -11,7 +11,7 @@ import type { UsageReport } from "../ledger/usage.ts";
 import { shellWord } from "../shell-word.ts";
 import type { Clock } from "../system/clock.ts";
 import { adviceFor } from "./advice.ts";
-import { type BudgetReport, pricesFor, reportBudget } from "./budget-report.ts";
+import { type BudgetReport, pricesFor, reportBudget } from "./budget/report.ts";
 import { listRuns } from "./directory.ts";
 import { closedSittings } from "./life.ts";
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 
-import { loadPriceList } from "../../../src/job/pricing.ts";
-import type { BudgetLimits } from "../../../src/job/resolved-job.ts";
-import type { Pricing } from "../../../src/job/schema.ts";
-import { checkPrices, hasBudget } from "../../../src/run/budget-check.ts";
-import { aJob } from "./jobs.ts";
+import { loadPriceList } from "../../../../src/job/pricing.ts";
+import type { BudgetLimits } from "../../../../src/job/resolved-job.ts";
+import type { Pricing } from "../../../../src/job/schema.ts";
+import { checkPrices, hasBudget } from "../../../../src/run/budget/check.ts";
+import { aJob } from "../jobs.ts";
 
 function aBudget(limits: Partial<BudgetLimits>): BudgetLimits {
   return { usd: null, tokens: null, requests: null, ...limits };

@@ -1,5 +1,5 @@
-import type { Verdict } from "../gateway/verdict.ts";
-import { readUsage, type TokenUsage } from "../tokens.ts";
+import type { Verdict } from "../../gateway/verdict.ts";
+import { readUsage, type TokenUsage } from "../../tokens.ts";
 
 /** What a call cost, as far as its answer tells. */
 export type Charge =

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 
-import { classify } from "../../../src/gateway/classify.ts";
-import type { Reply } from "../../../src/gateway/reply.ts";
-import { type Charge, chargeOf } from "../../../src/run/charge.ts";
-import { aCompletion, anAnswer, anError, aSilence } from "../../fakes/fake-gateway.ts";
+import { classify } from "../../../../src/gateway/classify.ts";
+import type { Reply } from "../../../../src/gateway/reply.ts";
+import { type Charge, chargeOf } from "../../../../src/run/budget/charge.ts";
+import { aCompletion, anAnswer, anError, aSilence } from "../../../fakes/fake-gateway.ts";
 
 function chargeFor(reply: Reply, onLength: "keep" | "fail" = "keep"): Charge {
   return chargeOf(classify(reply, { onLength, now: 0 }));

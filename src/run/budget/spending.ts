@@ -1,10 +1,10 @@
-import type { AttemptBudget, Reservation } from "../gateway/attempt-budget.ts";
-import type { Verdict } from "../gateway/verdict.ts";
-import type { Item } from "../item.ts";
-import type { BudgetLog } from "../ledger/budget-log.ts";
-import type { CallTokens } from "../ledger/unrecorded.ts";
-import type { Clock } from "../system/clock.ts";
-import type { TokenUsage } from "../tokens.ts";
+import type { AttemptBudget, Reservation } from "../../gateway/attempt-budget.ts";
+import type { Verdict } from "../../gateway/verdict.ts";
+import type { Item } from "../../item.ts";
+import type { BudgetLog } from "../../ledger/budget-log.ts";
+import type { CallTokens } from "../../ledger/unrecorded.ts";
+import type { Clock } from "../../system/clock.ts";
+import type { TokenUsage } from "../../tokens.ts";
 import { type Budget, type Cost, NO_COST, type Unit } from "./budget.ts";
 import { chargeOf } from "./charge.ts";
 import { worstCase } from "./worst-case.ts";

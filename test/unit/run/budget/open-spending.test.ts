@@ -1,19 +1,19 @@
 import { describe, expect, it } from "vitest";
 
-import type { RunStopped } from "../../../src/errors.ts";
-import type { Item } from "../../../src/item.ts";
-import type { BudgetLimits } from "../../../src/job/resolved-job.ts";
-import { readUnrecorded } from "../../../src/ledger/budget-log.ts";
-import { Ledger } from "../../../src/ledger/ledger.ts";
-import type { Outcome } from "../../../src/outcome.ts";
-import { pricesFor, reportBudget } from "../../../src/run/budget-report.ts";
-import { openSpending } from "../../../src/run/open-spending.ts";
-import type { WorkParts } from "../../../src/run/work-parts.ts";
-import { openLog } from "../../../src/system/log.ts";
-import type { CostOf } from "../../../src/tokens.ts";
-import type { FakeClock } from "../../fakes/fake-clock.ts";
-import { aBody, aCompleted, aFailed } from "../ledger/run-directory.ts";
-import { aJob, aManifest, anOrder, aScan, aScene, aWorkspace, type Workspace } from "./jobs.ts";
+import type { RunStopped } from "../../../../src/errors.ts";
+import type { Item } from "../../../../src/item.ts";
+import type { BudgetLimits } from "../../../../src/job/resolved-job.ts";
+import { readUnrecorded } from "../../../../src/ledger/budget-log.ts";
+import { Ledger } from "../../../../src/ledger/ledger.ts";
+import type { Outcome } from "../../../../src/outcome.ts";
+import { openSpending } from "../../../../src/run/budget/open-spending.ts";
+import { pricesFor, reportBudget } from "../../../../src/run/budget/report.ts";
+import type { WorkParts } from "../../../../src/run/work-parts.ts";
+import { openLog } from "../../../../src/system/log.ts";
+import type { CostOf } from "../../../../src/tokens.ts";
+import type { FakeClock } from "../../../fakes/fake-clock.ts";
+import { aBody, aCompleted, aFailed } from "../../ledger/run-directory.ts";
+import { aJob, aManifest, anOrder, aScan, aScene, aWorkspace, type Workspace } from "../jobs.ts";
 
 /** A micro-dollar a token, and a hundred for each call of `dear`; nobody else has a price. */
 const costOf: CostOf = (model, { total }, calls = 1) =>

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { Budget, type Cost, NO_COST } from "../../../src/run/budget.ts";
+import { Budget, type Cost, NO_COST } from "../../../../src/run/budget/budget.ts";
 
 const NO_LIMITS = { usd: null, tokens: null, requests: null };
 

@@ -1,4 +1,4 @@
-import type { BudgetLimits } from "../job/resolved-job.ts";
+import type { BudgetLimits } from "../../job/resolved-job.ts";
 
 /** What calls cost, or may cost at most. */
 export interface Cost {

@@ -1,7 +1,7 @@
-import { UsageError } from "../errors.ts";
-import type { Item } from "../item.ts";
-import type { PriceList } from "../job/pricing.ts";
-import type { ResolvedJob } from "../job/resolved-job.ts";
+import { UsageError } from "../../errors.ts";
+import type { Item } from "../../item.ts";
+import type { PriceList } from "../../job/pricing.ts";
+import type { ResolvedJob } from "../../job/resolved-job.ts";
 import { type WorstCase, worstCase } from "./worst-case.ts";
 
 // What a budget must know of a job before anything is called.

@@ -1,13 +1,13 @@
-import { RunStopped } from "../errors.ts";
-import { BudgetLog, readUnrecorded } from "../ledger/budget-log.ts";
-import type { CallLine } from "../ledger/unrecorded.ts";
-import type { UsageReport } from "../ledger/usage.ts";
-import { amount, spentText } from "../terminal/budget-text.ts";
-import { hasBudget } from "./budget-check.ts";
-import { pricesFor, spentSoFar, type UsdOfUsage } from "./budget-report.ts";
+import { RunStopped } from "../../errors.ts";
+import { BudgetLog, readUnrecorded } from "../../ledger/budget-log.ts";
+import type { CallLine } from "../../ledger/unrecorded.ts";
+import type { UsageReport } from "../../ledger/usage.ts";
+import { amount, spentText } from "../../terminal/budget-text.ts";
+import type { WorkParts } from "../work-parts.ts";
 import { Budget, type Cost, type Unit } from "./budget.ts";
+import { hasBudget } from "./check.ts";
+import { pricesFor, spentSoFar, type UsdOfUsage } from "./report.ts";
 import { Spending } from "./spending.ts";
-import type { WorkParts } from "./work-parts.ts";
 import type { WorstCase } from "./worst-case.ts";
 
 /**

@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { largerCase, worstCase } from "../../../src/run/worst-case.ts";
-import { readChatRequest } from "../../../src/sandbox/chat-request.ts";
-import { tokensOf } from "../../../src/sandbox/tokens.ts";
-import { estimateTokens } from "../../../src/tokens.ts";
+import { largerCase, worstCase } from "../../../../src/run/budget/worst-case.ts";
+import { readChatRequest } from "../../../../src/sandbox/chat-request.ts";
+import { tokensOf } from "../../../../src/sandbox/tokens.ts";
+import { estimateTokens } from "../../../../src/tokens.ts";
 
 function aBody(fields: object = {}, content: unknown = "Say hello"): string {
   return JSON.stringify({ model: "m", messages: [{ role: "user", content }], ...fields });

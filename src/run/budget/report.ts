@@ -1,7 +1,7 @@
-import type { BudgetLimits } from "../job/resolved-job.ts";
-import type { Unrecorded } from "../ledger/unrecorded.ts";
-import type { UsageReport } from "../ledger/usage.ts";
-import type { CostOf, TokenUsage } from "../tokens.ts";
+import type { BudgetLimits } from "../../job/resolved-job.ts";
+import type { Unrecorded } from "../../ledger/unrecorded.ts";
+import type { UsageReport } from "../../ledger/usage.ts";
+import type { CostOf, TokenUsage } from "../../tokens.ts";
 import { type Cost, NO_COST, plus, type Unit } from "./budget.ts";
 
 /** How far one limit of a budget is used up. */
