@@ -71,12 +71,21 @@ export class BudgetLog {
 
   /**
    * What came of a call. It is written with the next call that is sent: without it the file says
-   * too much, never too little.
+   * too much, never too little. Only of an answer without usage the file alone will tell, when
+   * results.jsonl says that there was one.
    *
    * @returns as {@link Unrecorded.apply}.
    */
   settled(line: CallLine): number {
-    return this.#note(line);
+    const released = this.#note(line);
+    if ("kept" in line && line.answered === true) {
+      try {
+        this.#write();
+      } catch {
+        // The next call is not sent.
+      }
+    }
+    return released;
   }
 
   /** Nothing is in flight any more. */

@@ -2,6 +2,12 @@ import type { ItemTable } from "./item-table.ts";
 
 /** Tokens of one call: used, or at most. */
 export type CallTokens = readonly [prompt: number, completion: number];
+/** What a call used or may have used. */
+interface Kept {
+  readonly tokens: CallTokens;
+  /** Its answer goes to results.jsonl, and with it the price of the call, if calls have one. */
+  readonly answered: boolean;
+}
 /** Tokens of several calls. */
 type Sum = readonly [prompt: number, completion: number, calls: number];
 
@@ -17,8 +23,13 @@ export type CallLine =
   | { readonly index: number; readonly model: string; readonly sent: CallTokens }
   /** It used so much, and results.jsonl is about to tell. */
   | { readonly index: number; readonly recorded: CallTokens }
-  /** It used or may have used so much, and no other file tells. */
-  | { readonly index: number; readonly model: string; readonly kept: CallTokens }
+  /** It used or may have used so much, and no other file tells; `answered`: but of the call itself. */
+  | {
+      readonly index: number;
+      readonly model: string;
+      readonly kept: CallTokens;
+      readonly answered?: true;
+    }
   /** The gateway did not let it through. */
   | { readonly index: number; readonly throttled: true };
 
@@ -27,7 +38,7 @@ interface Entry {
   /** The call in flight. */
   sent: CallTokens | null;
   recorded: CallTokens | null;
-  kept: CallTokens[];
+  kept: Kept[];
 }
 
 /** US dollars for tokens of some calls of a model. */
@@ -77,7 +88,10 @@ export class Unrecorded {
     if ("kept" in line) {
       const entry = this.#entryOf(line.index, line.model);
       entry.sent = null;
-      if (line.kept[0] + line.kept[1] > 0) entry.kept.push(line.kept);
+      const [prompt, completion] = line.kept;
+      if (prompt + completion > 0) {
+        entry.kept.push({ tokens: line.kept, answered: line.answered ?? false });
+      }
       return 0;
     }
     const entry = this.#items.get(line.index);
@@ -89,8 +103,11 @@ export class Unrecorded {
     }
     entry.recorded = line.recorded;
     const [known] = line.recorded;
-    const released = entry.kept.reduce((sum, [prompt]) => sum + Math.max(0, prompt - known), 0);
-    entry.kept = entry.kept.map(([prompt, completion]) => [Math.min(prompt, known), completion]);
+    let released = 0;
+    entry.kept = entry.kept.map(({ tokens: [prompt, completion], answered }) => {
+      released += Math.max(0, prompt - known);
+      return { tokens: [Math.min(prompt, known), completion], answered };
+    });
     return released;
   }
 
@@ -104,7 +121,9 @@ export class Unrecorded {
       }
       if (entry.sent !== null || entry.recorded !== null) continue;
       if (state === "pending" && entry.kept.length > 0) continue;
-      for (const tokens of entry.kept) this.#spend(entry.model, [...tokens, 1]);
+      for (const { tokens, answered } of entry.kept) {
+        this.#spend(entry.model, [...tokens, answered && state === "completed" ? 0 : 1]);
+      }
       this.#items.delete(index);
     }
   }
@@ -114,7 +133,9 @@ export class Unrecorded {
     const calls: CallLine[] = [];
     let inFlight = 0;
     for (const [index, { model, sent, recorded, kept }] of this.#items) {
-      for (const tokens of kept) calls.push({ index, model, kept: tokens });
+      for (const { tokens, answered } of kept) {
+        calls.push({ index, model, kept: tokens, ...(answered && { answered }) });
+      }
       const open = sent ?? recorded;
       if (open === null) continue;
       inFlight += 1;
@@ -142,7 +163,7 @@ export class Unrecorded {
   #sums(): [string, Sum][] {
     const sums: [string, Sum][] = [...this.#spent];
     for (const { model, sent, recorded, kept } of this.#items.values()) {
-      for (const tokens of [sent, recorded, ...kept]) {
+      for (const tokens of [sent, recorded, ...kept.map((call) => call.tokens)]) {
         if (tokens !== null) sums.push([model, [...tokens, 1]]);
       }
     }
@@ -150,9 +171,14 @@ export class Unrecorded {
   }
 }
 
-/** What was open when a process died stays as it is: nothing more will be heard of it. */
+/**
+ * What was open when a process died stays as it is: nothing more will be heard of it. An answer to an
+ * item that is asked again did not get to results.jsonl.
+ */
 function keepOpen(entry: Entry): void {
-  for (const tokens of [entry.sent, entry.recorded]) if (tokens !== null) entry.kept.push(tokens);
+  entry.kept = [entry.sent, entry.recorded, ...entry.kept.map(({ tokens }) => tokens)].flatMap(
+    (tokens) => (tokens === null ? [] : [{ tokens, answered: false }]),
+  );
   entry.sent = null;
   entry.recorded = null;
 }

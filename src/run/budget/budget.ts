@@ -60,6 +60,11 @@ export class Budget {
     return UNITS.filter((unit) => taken[unit] + worst[unit] > (this.limits[unit] ?? Infinity));
   }
 
+  /** A call that is under way may cost more than was set aside for it, whether that fits or not. */
+  raise(worst: Cost, larger: Cost): void {
+    this.#reserved = plus(this.#reserved, minus(larger, worst));
+  }
+
   /** The call that `worst` was set aside for cost `used`. */
   settle(worst: Cost, used: Cost): void {
     this.#open -= 1;

@@ -5,6 +5,8 @@ import { readUsage, type TokenUsage } from "../../tokens.ts";
 export type Charge =
   /** So much, and results.jsonl will tell. */
   | { readonly kind: "recorded"; readonly usage: TokenUsage }
+  /** results.jsonl will tell of the call, but not what it used: perhaps all that it could. */
+  | { readonly kind: "unmeasured" }
   /** So much, and no other file tells; null: it may have cost all that it could. */
   | { readonly kind: "unrecorded"; readonly usage: TokenUsage | null }
   | { readonly kind: "free" }
@@ -20,7 +22,7 @@ export function chargeOf(verdict: Verdict | null): Charge {
   switch (verdict.class) {
     case "completed": {
       const { usage } = verdict.summary;
-      return usage === null ? { kind: "unrecorded", usage } : { kind: "recorded", usage };
+      return usage === null ? { kind: "unmeasured" } : { kind: "recorded", usage };
     }
     case "throttled":
       return { kind: "throttled" };

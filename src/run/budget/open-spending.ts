@@ -41,7 +41,7 @@ export function openSpending(
 
 /**
  * What a run cost before it had a budget. Of its calls without an answer only the number is known:
- * each counts like the largest item.
+ * each counts like the largest item. The price of a call that was answered stands in results.jsonl.
  */
 function firstLine(
   run: string,
@@ -54,7 +54,10 @@ function firstLine(
   return {
     run,
     requests: usage.attempts,
-    spent: calls === 0 ? {} : { [model]: [calls * prompt, calls * (completion ?? 0), calls] },
+    spent:
+      calls === 0
+        ? {}
+        : { [model]: [calls * prompt, calls * (completion ?? 0), usage.possibly_billed] },
   };
 }
 

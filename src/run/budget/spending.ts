@@ -19,17 +19,23 @@ export interface SpendingParts {
   readonly onSpent: (shortOf: readonly Unit[], worst: Cost) => void;
 }
 
-interface Waiting {
-  readonly worst: Cost;
-  readonly go: () => void;
-}
-
-interface Worst {
+/** What a call may cost at most. */
+interface Claim {
+  readonly item: Item;
   /** What the request itself says. */
   readonly bound: CallTokens;
   /** That and what the gateway was seen to add. */
+  worst: Worst;
+}
+
+interface Worst {
   readonly tokens: CallTokens;
   readonly cost: Cost;
+}
+
+interface Waiting {
+  readonly claim: Claim;
+  readonly go: () => void;
 }
 
 const ONE_REQUEST: Cost = { ...NO_COST, requests: 1 };
@@ -39,6 +45,8 @@ const PATIENCE_MS = 1_000;
 /** Lets attempts go as far as the budget reaches, and keeps count of what they cost. */
 export class Spending implements AttemptBudget {
   readonly #parts: SpendingParts;
+  /** What is set aside. */
+  readonly #claims = new Set<Claim>();
   readonly #waiting = new Set<Waiting>();
   #giveUp: (() => void) | null = null;
   /**
@@ -53,13 +61,15 @@ export class Spending implements AttemptBudget {
 
   async reserve(item: Item, signal: AbortSignal): Promise<Reservation> {
     signal.throwIfAborted();
-    const worst = this.#worstOf(item);
-    if (this.#parts.budget.reserve(worst.cost)) this.#watch();
-    else await this.#turn(worst.cost, signal);
+    const { prompt, completion } = worstCase(item.body);
+    const bound: CallTokens = [prompt, completion ?? 0];
+    const claim = { item, bound, worst: this.#worstOf(item, bound) };
+    if (this.#setAside(claim)) this.#watch();
+    else await this.#turn(claim, signal);
     return {
-      sent: () => this.#parts.log.sent(item.index, item.model, worst.tokens),
-      settle: (verdict) => this.#settle(item, worst, verdict),
-      cancel: () => this.#close(worst, NO_COST),
+      sent: () => this.#parts.log.sent(item.index, item.model, claim.worst.tokens),
+      settle: (verdict) => this.#settle(claim, verdict),
+      cancel: () => this.#close(claim, NO_COST),
     };
   }
 
@@ -70,10 +80,10 @@ export class Spending implements AttemptBudget {
   }
 
   /** Resolves when the cost is reserved: the first that fits goes first, so that no room is left. */
-  async #turn(worst: Cost, signal: AbortSignal): Promise<void> {
+  async #turn(claim: Claim, signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const waiting: Waiting = {
-        worst,
+        claim,
         go: () => {
           signal.removeEventListener("abort", stop);
           this.#waiting.delete(waiting);
@@ -82,6 +92,7 @@ export class Spending implements AttemptBudget {
       };
       const stop = (): void => {
         this.#waiting.delete(waiting);
+        this.#watch();
         reject(signal.reason as Error);
       };
       signal.addEventListener("abort", stop, { once: true });
@@ -90,8 +101,15 @@ export class Spending implements AttemptBudget {
     });
   }
 
-  #settle(item: Item, worst: Worst, verdict: Verdict | null): void {
+  #setAside(claim: Claim): boolean {
+    const fits = this.#parts.budget.reserve(claim.worst.cost);
+    if (fits) this.#claims.add(claim);
+    return fits;
+  }
+
+  #settle(claim: Claim, verdict: Verdict | null): void {
     const { log } = this.#parts;
+    const { item, worst } = claim;
     const { index, model } = item;
     const charge = chargeOf(verdict);
     switch (charge.kind) {
@@ -100,30 +118,34 @@ export class Spending implements AttemptBudget {
         const answered = verdict?.class === "completed" ? verdict.summary.model : model;
         const released = log.settled({ index, recorded: tokens });
         if (released > 0) this.#refund(model, released);
-        this.#learn(worst, tokens);
-        this.#close(worst, this.#costOf(answered, charge.usage));
+        this.#learn(claim, tokens);
+        this.#close(claim, this.#costOf(answered, charge.usage));
         return;
       }
+      case "unmeasured":
+        log.settled({ index, model, kept: worst.tokens, answered: true });
+        this.#close(claim, worst.cost);
+        return;
       case "unrecorded": {
         const kept = charge.usage === null ? worst.tokens : tokensOf(charge.usage);
         log.settled({ index, model, kept });
-        this.#close(worst, charge.usage === null ? worst.cost : this.#costOf(model, charge.usage));
+        this.#close(claim, charge.usage === null ? worst.cost : this.#costOf(model, charge.usage));
         return;
       }
       case "free":
         log.settled({ index, model, kept: [0, 0] });
-        this.#close(worst, ONE_REQUEST);
+        this.#close(claim, ONE_REQUEST);
         return;
       case "throttled":
         log.settled({ index, throttled: true });
-        this.#close(worst, NO_COST);
+        this.#close(claim, NO_COST);
     }
   }
 
-  #close(worst: Worst, used: Cost): void {
-    const { budget } = this.#parts;
-    budget.settle(worst.cost, used);
-    for (const { worst, go } of this.#waiting) if (budget.reserve(worst)) go();
+  #close(claim: Claim, used: Cost): void {
+    this.#claims.delete(claim);
+    this.#parts.budget.settle(claim.worst.cost, used);
+    for (const { claim, go } of this.#waiting) if (this.#setAside(claim)) go();
     this.#watch();
   }
 
@@ -133,11 +155,9 @@ export class Spending implements AttemptBudget {
     this.#parts.budget.refund({ usd, tokens: promptTokens, requests: 0 });
   }
 
-  #worstOf(item: Item): Worst {
-    const { prompt, completion } = worstCase(item.body);
-    const bound: CallTokens = [prompt, completion ?? 0];
+  #worstOf({ model }: Item, bound: CallTokens): Worst {
     const tokens: CallTokens = [bound[0] + this.#surplus[0], bound[1] + this.#surplus[1]];
-    return { bound, tokens, cost: this.#costOf(item.model, usageOf(tokens)) };
+    return { tokens, cost: this.#costOf(model, usageOf(tokens)) };
   }
 
   #costOf(model: string, usage: TokenUsage): Cost {
@@ -145,11 +165,20 @@ export class Spending implements AttemptBudget {
     return { usd: this.#parts.usdOf(model, usage), tokens: prompt + completion, requests: 1 };
   }
 
-  #learn({ bound }: Worst, used: CallTokens): void {
+  /** What is in flight and what waits may turn out as much larger as this answer did. */
+  #learn({ bound }: Claim, used: CallTokens): void {
+    const [prompt, completion] = this.#surplus;
     this.#surplus = [
-      Math.max(this.#surplus[0], used[0] - bound[0]),
-      Math.max(this.#surplus[1], used[1] - bound[1]),
+      Math.max(prompt, used[0] - bound[0]),
+      Math.max(completion, used[1] - bound[1]),
     ];
+    if (this.#surplus[0] === prompt && this.#surplus[1] === completion) return;
+    for (const claim of this.#claims) {
+      const before = claim.worst.cost;
+      claim.worst = this.#worstOf(claim.item, claim.bound);
+      this.#parts.budget.raise(before, claim.worst.cost);
+    }
+    for (const { claim } of this.#waiting) claim.worst = this.#worstOf(claim.item, claim.bound);
   }
 
   /** While nothing is under way that could give something back, nobody who waits will ever go. */
@@ -161,7 +190,7 @@ export class Spending implements AttemptBudget {
     this.#giveUp = null;
     if (!isStuck) return;
     this.#giveUp = clock.after(PATIENCE_MS, () => {
-      const [smallest] = [...this.#waiting].map(({ worst }) => worst).sort(bySize);
+      const [smallest] = [...this.#waiting].map(({ claim }) => claim.worst.cost).sort(bySize);
       if (smallest !== undefined) onSpent(budget.shortOf(smallest), smallest);
     });
   }

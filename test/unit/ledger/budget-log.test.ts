@@ -87,6 +87,39 @@ describe("after a crash", () => {
   });
 });
 
+describe("an answer without usage", () => {
+  /** Calls that are priced here and not by the ledger, and their tokens. */
+  function priced(directory: RunDirectory, state: ItemState): number[] {
+    const { calls } = openLog(directory, { 3: state });
+    return [calls.usd((_model, _prompt, _completion, n) => n), calls.tokens];
+  }
+
+  it.each<[ItemState, number]>([
+    ["completed", 0],
+    ["failed", 1],
+    ["pending", 1],
+  ])("keeps its tokens where its item is %s, and the price of %d call", async (state, calls) => {
+    await using directory = await runDirectory();
+    const log = openLog(directory);
+    log.sent(3, MODEL, [300, 50]);
+    log.settled({ index: 3, model: MODEL, kept: [300, 50], answered: true });
+    // A crash right after it: results.jsonl has the answer, but no usage of it.
+    expect(priced(directory, state)).toEqual([calls, 350]);
+    // So do the lines that replace it.
+    expect(priced(directory, state)).toEqual([calls, 350]);
+  });
+
+  it("that did not get to the ledger is a call like others when its item is asked again", async () => {
+    await using directory = await runDirectory();
+    const log = openLog(directory);
+    for (const _ of [1, 2]) {
+      log.sent(3, MODEL, [300, 50]);
+      log.settled({ index: 3, model: MODEL, kept: [300, 50], answered: true });
+    }
+    expect(priced(directory, "completed")).toEqual([1, 700]);
+  });
+});
+
 describe("an item that is answered", () => {
   it("tells what the prompts of its earlier calls used; of their answers nobody knows", async () => {
     await using directory = await runDirectory();

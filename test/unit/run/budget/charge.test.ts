@@ -26,7 +26,6 @@ describe("a call costs", () => {
   });
 
   it.each<[string, Reply]>([
-    ["named no usage", aCompletion({})],
     ["timed out", aSilence("timeout")],
     ["broke off", aSilence("cut")],
     ["was no JSON", anAnswer(200, "upstream says: <nil>")],
@@ -35,6 +34,10 @@ describe("a call costs", () => {
     ["was given up by Cloudflare", anError(524, "", "A timeout occurred")],
   ])("perhaps all that it could when its answer %s", (_how, reply) => {
     expect(chargeFor(reply)).toEqual({ kind: "unrecorded", usage: null });
+  });
+
+  it("perhaps all that it could when its answer named no usage, though results.jsonl tells of the call", () => {
+    expect(chargeFor(aCompletion({}))).toEqual({ kind: "unmeasured" });
   });
 
   it("perhaps all that it could when it was broken off", () => {

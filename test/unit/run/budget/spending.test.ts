@@ -169,6 +169,38 @@ describe("an attempt", () => {
   });
 });
 
+describe("what the gateway was seen to add", () => {
+  it("is set aside for what is in flight, too", async () => {
+    await using workspace = await aWorkspace();
+    const world = aWorld(workspace);
+    const { ask, budget } = openSpending(world, { tokens: 1_000 });
+    const [first, second] = [ask(anItem(0)), ask(anItem(1))];
+    await settle();
+    first.granted?.sent();
+    first.granted?.settle(answered(180 + 300, 20));
+    // 500 used, and 200 + 300 of the other: not a token is left.
+    expect(budget.shortOf({ usd: 0, tokens: 1, requests: 0 })).toEqual(["tokens"]);
+    second.granted?.sent();
+    expect(openSpending(world, { tokens: 1_000 }).budget.spent.tokens).toBe(1_000);
+    second.granted?.settle(answered(100, 20));
+    expect(budget.shortOf({ usd: 0, tokens: 380, requests: 0 })).toEqual([]);
+    expect(budget.shortOf({ usd: 0, tokens: 381, requests: 0 })).toEqual(["tokens"]);
+  });
+
+  it("is set aside for what waits", async () => {
+    await using workspace = await aWorkspace();
+    const { ask, spent, clock } = openSpending(aWorld(workspace), { tokens: 900 });
+    const first = await turn(ask(anItem(0, 800)));
+    const second = ask(anItem(1, 200));
+    first.granted?.sent();
+    first.granted?.settle(answered(780 - 380, 20 + 300));
+    await settle();
+    expect(second.granted).toBeUndefined();
+    await clock.advance(1_000);
+    expect(spent).toEqual([["tokens"]]);
+  });
+});
+
 async function turn<T>(came: T): Promise<T> {
   await settle();
   return came;

@@ -1,0 +1,120 @@
+import { mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
+
+import * as fc from "fast-check";
+import { expect, it } from "vitest";
+
+import { classify } from "../../../../src/gateway/classify.ts";
+import type { Item } from "../../../../src/item.ts";
+import { BudgetLog, readUnrecorded } from "../../../../src/ledger/budget-log.ts";
+import { Ledger } from "../../../../src/ledger/ledger.ts";
+import { Budget, type Cost } from "../../../../src/run/budget/budget.ts";
+import { pricesFor, spentSoFar } from "../../../../src/run/budget/report.ts";
+import { Spending } from "../../../../src/run/budget/spending.ts";
+import type { CostOf } from "../../../../src/tokens.ts";
+import { FakeClock } from "../../../fakes/fake-clock.ts";
+import { aCompletion, anError, aSilence } from "../../../fakes/fake-gateway.ts";
+import { aBody, aCompleted, aFailed, RUN_ID } from "../../ledger/run-directory.ts";
+import { aWorkspace } from "../jobs.ts";
+
+const MODEL = "priced";
+const USAGE = { prompt_tokens: 30, completion_tokens: 12 };
+
+/** A micro-dollar for each prompt token, three for the others, and a hundred for the call. */
+const costOf: CostOf = (_model, { prompt, completion }, calls = 1) =>
+  (prompt + 3 * completion + 100 * calls) / 1e6;
+const usdOf = pricesFor(costOf, [MODEL]);
+
+const REPLIES = {
+  answer: aCompletion({ ...USAGE, total_tokens: 42 }),
+  "no usage": aCompletion({}),
+  timeout: aSilence("timeout"),
+  error: anError(500, ""),
+  throttled: anError(429, "rate_limit_exceeded"),
+};
+type Reply = keyof typeof REPLIES;
+
+function anItem(index: number): Item {
+  const body = JSON.stringify({ messages: [{ content: `Item ${index}` }], max_tokens: 20 });
+  return { index, customId: `r${index}`, model: MODEL, body };
+}
+
+/** Opens a run's books as `run` does. */
+async function openBooks(directory: string): Promise<{
+  budget: Budget;
+  spending: Spending;
+  ledger: Ledger;
+  reported: () => Cost;
+}> {
+  const ledger = await Ledger.open(directory, RUN_ID, costOf);
+  const usage = (): Parameters<typeof spentSoFar>[0] =>
+    ledger.usage.report({ total: null, completed: 0, failed: 0, wallMs: 0 });
+  const first = { run: RUN_ID, requests: 0, spent: {} };
+  const log = BudgetLog.open(directory, RUN_ID, ledger.items, () => first);
+  const limits = { usd: null, tokens: null, requests: null };
+  const budget = new Budget(limits, spentSoFar(usage(), log.calls, usdOf));
+  const clock = new FakeClock();
+  const spending = new Spending({ budget, log, usdOf, clock, onSpent: () => {} });
+  const reported = (): Cost =>
+    spentSoFar(usage(), readUnrecorded(directory, RUN_ID, ledger.items), usdOf);
+  return { budget, spending, ledger, reported };
+}
+
+function rounded({ usd, tokens, requests }: Cost): Cost {
+  return { usd: Math.round(usd * 1e6), tokens, requests };
+}
+
+it("the books say the same while a run goes on, at its end, and when it is opened again", async () => {
+  await using workspace = await aWorkspace();
+  const reply = fc.constantFrom<Reply[]>("answer", "no usage", "timeout", "error", "throttled");
+  const item = fc.record({
+    replies: fc.array(reply, { minLength: 1, maxLength: 4 }),
+    /** How the process ends right after it, if it does. */
+    ending: fc.constantFrom("go on", "go on", "close", "die"),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(item, { minLength: 1, maxLength: 8 }), async (items) => {
+      const directory = await mkdtemp(join(workspace.path, "run-"));
+      let books = await openBooks(directory);
+      for (const [index, { replies, ending }] of items.entries()) {
+        const { spending, ledger } = books;
+        for (const [attempt, name] of replies.entries()) {
+          const reserved = await spending.reserve(anItem(index), new AbortController().signal);
+          reserved.sent();
+          reserved.settle(classify(REPLIES[name], { onLength: "keep", now: 0 }));
+          const isLast = attempt === replies.length - 1 || name === "answer" || name === "no usage";
+          if (!isLast) continue;
+          const attempts = attempt + 1;
+          const usage = name === "answer" ? USAGE : null;
+          const body = aBody({ model: MODEL, usage });
+          await ledger.record(
+            name === "answer" || name === "no usage"
+              ? aCompleted(index, { body, attempts })
+              : aFailed(index, { attempts }),
+          );
+          break;
+        }
+        const live = rounded(books.budget.spent);
+        if (ending === "go on") continue;
+        if (ending === "close") {
+          books.spending.close();
+          expect(rounded(books.reported())).toEqual(live);
+        }
+        await ledger.close();
+        books = await openBooks(directory);
+        const reopened = rounded(books.budget.spent);
+        if (ending === "close") expect(reopened).toEqual(live);
+        else {
+          // Word of a last failure may not have been written: it is never too little.
+          expect(reopened.usd).toBeGreaterThanOrEqual(live.usd);
+          expect(reopened.tokens).toBeGreaterThanOrEqual(live.tokens);
+        }
+      }
+      const live = rounded(books.budget.spent);
+      books.spending.close();
+      expect(rounded(books.reported())).toEqual(live);
+      await books.ledger.close();
+    }),
+    { numRuns: 60 },
+  );
+});
