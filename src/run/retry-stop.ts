@@ -1,6 +1,7 @@
 import { RunStopped } from "../errors.ts";
 import { type Condition, conditionText } from "../ledger/select.ts";
 import { shellWord } from "../shell-word.ts";
+import { BudgetSpent } from "./budget/budget-spent.ts";
 
 /**
  * Why a retry stopped. Its remedy names the command: whoever reads it later in `status` would take
@@ -13,10 +14,15 @@ export function retryStop(
 ): RunStopped {
   const words = ["nightshift", "retry", shellWord(directory)];
   for (const condition of where) words.push("--where", shellWord(conditionText(condition)));
+  const isSpent = stop instanceof BudgetSpent;
+  const remedy = isSpent
+    ? "Ask them again with a larger budget, for example"
+    : `${stop.remedy} That is`;
+  const command = [...words, ...(isSpent ? stop.flags : [])].join(" ");
   return new RunStopped(
     stop.reason,
     stop.message,
-    `${stop.remedy} That is \`${words.join(" ")}\`: \`nightshift run\` does not ask failed items again.`,
+    `${remedy} \`${command}\`: \`nightshift run\` does not ask failed items again.`,
     stop,
   );
 }

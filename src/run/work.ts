@@ -13,6 +13,7 @@ import { AccountWatch } from "./account-watch.ts";
 import { keepLearned, openAccount } from "./account.ts";
 import { asInterruption, asRunStopped } from "./as-run-stopped.ts";
 import { openSpending } from "./budget/open-spending.ts";
+import type { Spending } from "./budget/spending.ts";
 import { GatewayHealth } from "./gateway-health.ts";
 import { learnPrices } from "./learn-prices.ts";
 import { preflight } from "./preflight.ts";
@@ -72,19 +73,17 @@ export async function work(parts: WorkParts): Promise<Worked> {
   const reservation = new TokenReservation();
   closers.add(() => governor.close());
   closers.add(() => client.destroy());
-  const spending = openSpending(parts, stop);
   const { completed, failed } = ledger.items;
   const watch = new AccountWatch(completed + failed > 0);
   const health = new GatewayHealth(client, clock, stopping.signal);
 
-  const answering: Answering = {
+  const answering: Omit<Answering, "budget"> = {
     client,
     governor,
     policy: job,
     clock,
     random,
     tokensOf: (body) => reservation.of(body),
-    budget: spending,
     onVerdict: (item, verdict) => {
       health.note(verdict);
       if (verdict.class === "completed") reservation.note(verdict.summary.usage);
@@ -99,7 +98,9 @@ export async function work(parts: WorkParts): Promise<Worked> {
   };
 
   const progress = startProgress({ ...parts, governor, stop });
+  let spending: Spending | null = null;
   try {
+    spending = openSpending(parts, stop);
     if (order.works) {
       await preflight({ client, scene, health, signal: stopping.signal, log });
       await learnPrices({ scene, manifest, signal: stopping.signal, log });
@@ -108,7 +109,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
       runId: manifest.run_id,
       connection,
       ledger,
-      answering,
+      answering: { ...answering, budget: spending },
       capacity: job.concurrency * HELD_PER_SLOT,
       works: order.works,
       items: wantedItems(scene, wanted, stopping.signal),

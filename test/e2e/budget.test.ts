@@ -1,3 +1,6 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+
 import { describe, expect, it } from "vitest";
 
 import type { SandboxOptions } from "../../src/sandbox/sandbox.ts";
@@ -154,6 +157,27 @@ it("of requests counts every call that was let through, over all sittings", asyn
 });
 
 describe("nothing is called", () => {
+  it("where the books of a budget cannot be written, and the run ends as runs do", async () => {
+    await using world = await openWorld({}, "stream: false", 30);
+    expect((await world.nightshift([...COMMAND, "--budget-requests", "10"])).code).toBe(3);
+    const run = await theRun(world);
+    // In the way of the file that is to be renamed.
+    await mkdir(join(run.path, "budget.jsonl.tmp"));
+    const stopped = await world.nightshift([...COMMAND, "--budget-requests", "20", "--json"]);
+    const last: unknown = JSON.parse(stopped.stdout.trim().split("\n").at(-1) ?? "");
+    expect([stopped.code, last]).toMatchObject([
+      3,
+      {
+        event: "ended",
+        state: "paused",
+        reason: { code: "disk" },
+        budget: { requests: { spent: 10 } },
+      },
+    ]);
+    expect(await run.manifest()).toMatchObject({ state: "paused", reason: { code: "disk" } });
+    expect(world.gateway.stats().requests).toBe(10);
+  });
+
   it.each([
     ["tokens without max_tokens", "stream: false", ["--budget-tokens", "5000"], /csv:2: .*max_tok/],
     ["dollars without max_tokens", "stream: false", ["--budget-usd", "5"], /csv:2: .*max_tokens/],

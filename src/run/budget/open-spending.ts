@@ -1,9 +1,10 @@
-import { RunStopped } from "../../errors.ts";
+import type { RunStopped } from "../../errors.ts";
 import { BudgetLog, readUnrecorded } from "../../ledger/budget-log.ts";
 import type { CallLine } from "../../ledger/unrecorded.ts";
 import type { UsageReport } from "../../ledger/usage.ts";
 import { amount, spentText } from "../../terminal/budget-text.ts";
 import type { WorkParts } from "../work-parts.ts";
+import { BudgetSpent } from "./budget-spent.ts";
 import { Budget, type Cost, type Unit } from "./budget.ts";
 import { hasBudget } from "./check.ts";
 import { pricesFor, spentSoFar, type UsdOfUsage } from "./report.ts";
@@ -73,7 +74,7 @@ const FLAGS: Readonly<Record<Unit, string>> = {
 };
 
 /** @param worst what the smallest item in hand may cost. */
-function budgetStop(budget: Budget, shortOf: readonly Unit[], worst: Cost): RunStopped {
+function budgetStop(budget: Budget, shortOf: readonly Unit[], worst: Cost): BudgetSpent {
   const { limits, spent } = budget;
   const parts = shortOf.map((unit) => {
     const limit = limits[unit] ?? 0;
@@ -82,11 +83,9 @@ function budgetStop(budget: Budget, shortOf: readonly Unit[], worst: Cost): RunS
       flag: `${FLAGS[unit]} ${larger(unit, limit, spent[unit] + worst[unit])}`,
     };
   });
-  return new RunStopped(
-    "budget",
-    `the budget is spent: ${parts.map(({ text }) => text).join(", ")}`,
-    "Run the same command again with a larger budget, for example " +
-      `\`nightshift run … ${parts.map(({ flag }) => flag).join(" ")}\`: it goes on where it stopped.`,
+  return new BudgetSpent(
+    parts.map(({ text }) => text),
+    parts.map(({ flag }) => flag),
   );
 }
 
