@@ -19,8 +19,17 @@ export interface ShareAsk {
    * where there is no news.
    */
   readonly limits?: Partial<AccountLimits>;
+  /** The most that this process's user allows all together. @default no limit */
+  readonly most?: AccountLimits;
+  /** What this process has used since it asked last: the others measure with it. @default nothing */
+  readonly used?: Amounts;
   /** Milliseconds from now for which nobody may send. @default 0 */
   readonly closeMs?: number;
+}
+
+export interface Amounts {
+  readonly requests: number;
+  readonly tokens: number;
 }
 
 /** Per minute; null where no limit is known. */
@@ -34,8 +43,10 @@ export interface ShareGrant {
   readonly requests: number;
   /** Tokens that may be used now, at most those asked for; all of them where no limit is known. */
   readonly tokens: number;
-  /** The limits that hold for all just now. */
+  /** The limits that hold for all just now: at most what the user of any of them allows. */
   readonly limits: AccountLimits;
+  /** What the others have used since this process asked last. */
+  readonly othersUsed: Amounts;
   /** Milliseconds from now for which nobody may send; 0 when all may. */
   readonly closedMs: number;
   /** Processes that use the account now, this one among them. */

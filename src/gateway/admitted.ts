@@ -24,6 +24,14 @@ export class Admitted {
     this.#units[place] = Math.max(0, (this.#units[place] ?? 0) + units);
   }
 
+  /** Units that were sent some time between two moments. */
+  spread(from: number, to: number, units: number): void {
+    const last = Math.floor(to / SLICE_MS);
+    const first = Math.max(last - SLICES + 1, Math.min(last, Math.floor(from / SLICE_MS) + 1));
+    const part = units / (last - first + 1);
+    for (let slice = first; slice <= last; slice += 1) this.add(slice * SLICE_MS, part);
+  }
+
   /** Units within the last `ms` milliseconds, a minute at most. */
   within(ms: number, now: number): number {
     const last = Math.floor(now / SLICE_MS);

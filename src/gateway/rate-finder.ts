@@ -68,6 +68,8 @@ export class RateFinder {
   #suspected: number | null = null;
   /** Units sent since the last burst of refusals began, which was at that time. */
   #sinceRefusal = Infinity;
+  /** Units that nobody else has been told of. */
+  #untold = 0;
   #refusedAt = -Infinity;
   #isLong = false;
   #isTrial = false;
@@ -100,14 +102,34 @@ export class RateFinder {
     return this.#learned ? this.#limit : null;
   }
 
+  /** Units per minute to be used at most, as the user allows; null where the user did not say. */
+  get most(): number | null {
+    return this.#most === null ? null : this.#most * this.#usedShare;
+  }
+
   sent(now: number, units: number): void {
     this.#admitted.add(now, units);
     this.#sinceRefusal += units;
+    this.#untold += units;
+  }
+
+  /** Others that use the account have sent so much since then: it uses up the same limit. */
+  sentByOthers(since: number, now: number, units: number): void {
+    this.#admitted.spread(since, now, units);
+    this.#sinceRefusal = Math.max(0, this.#sinceRefusal + units);
+  }
+
+  /** Units sent since this was asked last. */
+  tell(): number {
+    const untold = this.#untold;
+    this.#untold = 0;
+    return untold;
   }
 
   /** Units of a call that were not used after all. */
   takeBack(sentAt: number, units: number): void {
     this.#admitted.add(sentAt, -units);
+    this.#untold -= units;
     if (sentAt > this.#refusedAt) this.#sinceRefusal -= units;
   }
 
@@ -157,7 +179,7 @@ export class RateFinder {
 
   /** Another process that uses the account goes by another rate. */
   adopt(rate: number, now: number): void {
-    this.#rate = Math.min(rate, (this.#most ?? Infinity) * this.#usedShare);
+    this.#rate = Math.min(rate, this.most ?? Infinity);
     this.#limit = this.#certain = this.#rate / this.#usedShare;
     this.#isTrial = false;
     this.#nextTrialAt = now + this.#trialAfterMs;
@@ -169,7 +191,7 @@ export class RateFinder {
     // As long as nothing is let in at all, there is nothing more to be had.
     if (this.#sinceRefusal <= NEXT_TO_NONE) this.#nextTrialAt = now + this.#trialAfterMs;
     if (now < this.#nextTrialAt) return;
-    const most = this.#most === null ? Infinity : this.#most * this.#usedShare;
+    const most = this.most ?? Infinity;
     if (this.#rate >= most) return;
     if (!this.#isTrial) {
       this.#isTrial = true;

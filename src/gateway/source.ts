@@ -53,6 +53,21 @@ export class Source {
     return this.#finder.rate === this.#told ? null : this.#finder.rate;
   }
 
+  /** The highest rate that the user allows. */
+  get most(): number | null {
+    return this.#finder.most;
+  }
+
+  /** Units used since this was asked last. */
+  tell(): number {
+    return this.#finder.tell();
+  }
+
+  /** Others have used units of the same limit between two moments. */
+  othersUsed(units: number, since: number, now: number): void {
+    if (units !== 0) this.#finder.sentByOthers(since, now, units);
+  }
+
   /** Keeps the rate up to date; tries a higher one now and then while calls wait for it. */
   press(): void {
     if (this.isWanted) this.#finder.pressed(this.#clock.monotonic());
@@ -84,9 +99,11 @@ export class Source {
     if (told !== null) this.#told = told;
     const isChanged = rate !== this.#shared;
     this.#shared = rate;
+    // Told, but another's user allows less.
+    const isCapped = told !== null && this.news === null;
     // Left behind by somebody who has gone, it says less than what this process knows.
     const isStale = isAlone && this.news !== null;
-    if (!isChanged || rate === null || rate === told || isStale) return;
+    if (rate === null || rate === told || isStale || !(isChanged || isCapped)) return;
     this.#finder.adopt(rate, this.#clock.monotonic());
     this.#told = this.#finder.rate;
   }

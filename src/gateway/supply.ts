@@ -28,7 +28,10 @@ export class Supply {
   #cancelTick: (() => void) | null = null;
   #isIdle = true;
   #askedAt: number | null = null;
-  #hasListened = false;
+  /** When it was last answered, it had asked at this time. */
+  #listenedAt: number | null = null;
+  /** Whether anything was sent since. */
+  #hasUsed = false;
   #processes = 1;
   #closedUntil = -Infinity;
   #isClosed = false;
@@ -71,7 +74,7 @@ export class Supply {
     this.#isIdle = !this.#requests.isWanted && !this.#tokens.isWanted;
     if (this.#share !== null) {
       this.#speak(this.#share);
-      this.#again(this.#isIdle ? SHARED_IDLE_TICK_MS : SHARED_TICK_MS);
+      this.#again(this.#isIdle && !this.#hasUsed ? SHARED_IDLE_TICK_MS : SHARED_TICK_MS);
       return;
     }
     this.#feedLocally(1);
@@ -102,16 +105,23 @@ export class Supply {
 
   async #exchange(share: AccountShare, now: number): Promise<void> {
     // Whoever has not listened yet would tell the others what they know better.
-    const rpm = this.#hasListened ? this.#requests.news : null;
-    const tpm = this.#hasListened ? this.#tokens.news : null;
+    const rpm = this.#listenedAt === null ? null : this.#requests.news;
+    const tpm = this.#listenedAt === null ? null : this.#tokens.news;
+    const used = { requests: this.#requests.tell(), tokens: this.#tokens.tell() };
+    this.#hasUsed = used.requests !== 0 || used.tokens !== 0;
     const ask: ShareAsk = {
       requests: this.#requests.lacking,
       tokens: this.#tokens.lacking,
       limits: { ...(rpm !== null && { rpm }), ...(tpm !== null && { tpm }) },
+      most: { rpm: this.#requests.most, tpm: this.#tokens.most },
+      used,
       closeMs: Math.max(0, this.#closedUntil - now),
     };
     const grant = await share.exchange(ask);
-    this.#hasListened = true;
+    const since = this.#listenedAt ?? now;
+    this.#listenedAt = now;
+    this.#requests.othersUsed(grant.othersUsed.requests, since, now);
+    this.#tokens.othersUsed(grant.othersUsed.tokens, since, now);
     this.#processes = grant.processes;
     const isAlone = grant.processes === 1;
     this.#requests.granted(grant.requests, grant.limits.rpm, rpm, isAlone);

@@ -27,8 +27,7 @@ const KEPT_MS = 60 * 60_000;
  */
 const EXCHANGE = `
 local KINDS = { "rpm", "tpm" }
-local id = ARGV[1]
-local asked = { rpm = tonumber(ARGV[2]), tpm = tonumber(ARGV[3]) }
+local id, ask = ARGV[1], cjson.decode(ARGV[2])
 
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -37,10 +36,13 @@ local state = saved and cjson.decode(saved)
   or { at = now, closedMs = 0, limits = {}, level = { rpm = 0, tpm = 0 }, processes = {} }
 local elapsed = math.max(0, now - state.at)
 state.at = now
-state.closedMs = math.max(0, state.closedMs - elapsed, tonumber(ARGV[4]))
+state.closedMs = math.max(0, state.closedMs - elapsed, ask.closeMs)
 
-local own = state.processes[id] or { want = { rpm = 0, tpm = 0 }, due = { rpm = 0, tpm = 0 } }
+local own = state.processes[id] or {
+  want = { rpm = 0, tpm = 0 }, due = { rpm = 0, tpm = 0 }, news = { rpm = 0, tpm = 0 }
+}
 state.processes[id] = own
+own.most = ask.most
 local alive = 0
 for name, process in pairs(state.processes) do
   process.idle = (process.idle or 0) + elapsed
@@ -48,7 +50,15 @@ for name, process in pairs(state.processes) do
   else state.processes[name] = nil end
 end
 
-local function ratePerMs(kind) return tonumber(state.limits[kind]) / 60000 end
+local function notAbove(perMinute, kind)
+  for _, process in pairs(state.processes) do
+    local most = process.most[kind]
+    if most and (not perMinute or tonumber(most) < tonumber(perMinute)) then perMinute = most end
+  end
+  return perMinute
+end
+local function limitOf(kind) return notAbove(state.limits[kind], kind) end
+local function ratePerMs(kind) return tonumber(limitOf(kind)) / 60000 end
 -- One unit more, or a slow rate would lose what accrues between a whole unit and its being taken.
 local function capacity(kind) return 1 + ratePerMs(kind) * ${CAPACITY_MS} end
 
@@ -70,17 +80,19 @@ local function shareOut(kind)
   end
 end
 
-local function limit(kind, perMinute)
+local function limit(kind, told)
+  local perMinute = told and notAbove(told, kind)
   if perMinute == state.limits[kind] then return end
   state.limits[kind] = perMinute
-  state.level[kind] = perMinute and math.min(state.level[kind], capacity(kind)) or 0
+  state.level[kind] = limitOf(kind) and math.min(state.level[kind], capacity(kind)) or 0
   for _, process in pairs(state.processes) do process.due[kind] = 0 end
 end
 
 local function grant(kind)
-  own.want[kind] = asked[kind]
+  local asked = ask.want[kind]
+  own.want[kind] = asked
   if state.closedMs > 0 then return 0 end
-  if not state.limits[kind] then return asked[kind] end
+  if not limitOf(kind) then return asked end
   local level, others, longest = state.level[kind], 0, 0
   for _, process in pairs(state.processes) do
     if process ~= own then
@@ -88,30 +100,41 @@ local function grant(kind)
       longest = math.max(longest, process.due[kind])
     end
   end
-  local granted = math.min(asked[kind], math.max(0, math.floor(level - others)))
+  local granted = math.min(asked, math.max(0, math.floor(level - others)))
   -- Where all wait with a fraction of a unit each, the one that is due most takes a whole one.
-  if granted == 0 and asked[kind] > 0 and level >= 1 and own.due[kind] >= longest then granted = 1 end
+  if granted == 0 and asked > 0 and level >= 1 and own.due[kind] >= longest then granted = 1 end
   state.level[kind] = level - granted
   own.due[kind] = math.max(0, own.due[kind] - granted)
   return granted
 end
 
-for _, kind in ipairs(KINDS) do
-  if state.limits[kind] then shareOut(kind) end
+-- Each learns what the others used since it asked last.
+local function exchangeUsed(kind)
+  for _, process in pairs(state.processes) do
+    if process ~= own then process.news[kind] = process.news[kind] + ask.used[kind] end
+  end
+  local news = own.news[kind]
+  own.news[kind] = 0
+  return tostring(news)
 end
-local known = { rpm = ARGV[5] ~= "" and ARGV[5] or nil, tpm = ARGV[6] ~= "" and ARGV[6] or nil }
-local isFirst = not state.told and next(known)
+
 for _, kind in ipairs(KINDS) do
-  if isFirst or string.find(ARGV[7], kind, 1, true) then
-    limit(kind, known[kind])
+  if limitOf(kind) then shareOut(kind) end
+end
+local isFirst = not state.told and next(ask.limits)
+for _, kind in ipairs(KINDS) do
+  if isFirst or string.find(ask.news, kind, 1, true) then
+    limit(kind, ask.limits[kind])
     state.told = true
   end
 end
 local rpm, tpm = grant("rpm"), grant("tpm")
 own.idle = 0
+local usedRpm, usedTpm = exchangeUsed("rpm"), exchangeUsed("tpm")
 redis.call("SET", KEYS[1], cjson.encode(state), "PX", ${KEPT_MS})
 return {
-  rpm, tpm, state.limits.rpm or false, state.limits.tpm or false, math.ceil(state.closedMs), alive
+  rpm, tpm, limitOf("rpm") or false, limitOf("tpm") or false, usedRpm, usedTpm,
+  math.ceil(state.closedMs), alive
 }
 `;
 
@@ -120,12 +143,14 @@ type Reply = [
   tokens: number,
   rpm: string | null,
   tpm: string | null,
+  requestsUsed: string,
+  tokensUsed: string,
   closedMs: number,
   processes: number,
 ];
 
 interface Scripted {
-  nightshiftExchange(key: string, ...args: (string | number)[]): Promise<Reply>;
+  nightshiftExchange(key: string, id: string, ask: string): Promise<Reply>;
 }
 
 /**
@@ -151,7 +176,7 @@ export function openAccountShare(
     exchange: async (ask) => {
       // ioredis keeps what it is given while disconnected, for as long as that takes.
       if (connection.status !== "ready") throw new Error("Redis is not connected");
-      const reply = scripted.nightshiftExchange(key, id, ...argumentsOf(ask, known));
+      const reply = scripted.nightshiftExchange(key, id, askText(ask, known));
       const grant = grantOf(await inTime(reply, clock));
       known = grant.limits;
       return grant;
@@ -159,22 +184,31 @@ export function openAccountShare(
   };
 }
 
-function argumentsOf(ask: ShareAsk, known: AccountLimits): (string | number)[] {
-  const { rpm, tpm } = { ...known, ...ask.limits };
-  return [
-    ...[ask.requests, ask.tokens, ask.closeMs ?? 0].map(Math.ceil),
-    rpm ?? "",
-    tpm ?? "",
-    Object.keys(ask.limits ?? {}).join(" "),
-  ];
+/** Limits travel as text: Lua's JSON would round them. One that is not known is left out. */
+function askText(ask: ShareAsk, known: AccountLimits): string {
+  return JSON.stringify({
+    want: { rpm: Math.ceil(ask.requests), tpm: Math.ceil(ask.tokens) },
+    used: { rpm: ask.used?.requests ?? 0, tpm: ask.used?.tokens ?? 0 },
+    limits: asText({ ...known, ...ask.limits }),
+    news: Object.keys(ask.limits ?? {}).join(" "),
+    most: asText(ask.most),
+    closeMs: Math.ceil(ask.closeMs ?? 0),
+  });
 }
 
-function grantOf([requests, tokens, rpm, tpm, closedMs, processes]: Reply): ShareGrant {
+function asText(limits: AccountLimits | undefined): { rpm?: string; tpm?: string } {
+  const { rpm = null, tpm = null } = limits ?? {};
+  return { ...(rpm !== null && { rpm: String(rpm) }), ...(tpm !== null && { tpm: String(tpm) }) };
+}
+
+function grantOf(reply: Reply): ShareGrant {
+  const [requests, tokens, rpm, tpm, requestsUsed, tokensUsed, closedMs, processes] = reply;
   const limits: AccountLimits = {
     rpm: rpm === null ? null : Number(rpm),
     tpm: tpm === null ? null : Number(tpm),
   };
-  return { requests, tokens, limits, closedMs, processes };
+  const othersUsed = { requests: Number(requestsUsed), tokens: Number(tokensUsed) };
+  return { requests, tokens, limits, othersUsed, closedMs, processes };
 }
 
 async function inTime<T>(answer: Promise<T>, clock: Clock): Promise<T> {

@@ -75,6 +75,7 @@ for (const kind of SERVER_KINDS) {
         requests: 500,
         tokens: 7_000_000,
         limits: { rpm: null, tpm: null },
+        othersUsed: { requests: 0, tokens: 0 },
         closedMs: 0,
         processes: 1,
       } satisfies ShareGrant);
@@ -241,6 +242,51 @@ for (const kind of SERVER_KINDS) {
       // A bucket of the lower limit, 26, is all that is left from before; who comes first gets it.
       expect(all).toBeLessThanOrEqual(26 + (await accrued(100)));
       expect(Math.abs(granted[0] - granted[1])).toBeLessThan(40);
+    });
+
+    test("nobody goes above what one's user allows, from the moment that one is there until it goes", async () => {
+      const [free, capped] = [await limited(), open()];
+      await pass(200);
+      const most = { rpm: 6_000, tpm: null };
+      expect((await capped.exchange({ ...NOTHING, most })).limits).toEqual(most);
+      await pass(200);
+      expect((await free.exchange(GREEDY)).requests).toBeLessThanOrEqual(26);
+      const higher = { rpm: 90_000, tpm: null };
+      expect((await free.exchange({ ...NOTHING, limits: higher })).limits).toEqual(most);
+      let granted = 0;
+      for (let turn = 0; turn < 30; turn += 1) {
+        await pass(50);
+        granted += (await free.exchange(GREEDY)).requests;
+        await capped.exchange({ ...NOTHING, most });
+      }
+      expect(granted).toBeGreaterThan(0.9 * 150);
+      expect(granted).toBeLessThanOrEqual(26 + (await accrued(100)));
+      await pass(2_000);
+      // What was told against it does not hold later either.
+      expect((await free.exchange(NOTHING)).limits).toEqual(most);
+    });
+
+    test("what one's user allows is the limit where no other is known", async () => {
+      const [capped, free] = [open(), open()];
+      const most = { rpm: null, tpm: 6_000 };
+      await capped.exchange({ ...NOTHING, most });
+      await pass(60_000);
+      await capped.exchange({ ...NOTHING, most });
+      const grant = await free.exchange({ requests: 9, tokens: 1_000 });
+      expect(grant).toMatchObject({ requests: 9, limits: most });
+      expect(grant.tokens).toBeLessThanOrEqual(26);
+    });
+
+    test("tells each what the others have used since it asked last", async () => {
+      const [first, second, third] = [open(), open(), open()];
+      for (const share of [first, second, third]) await share.exchange(NOTHING);
+      const use = async (share: AccountShare, requests: number, tokens: number) =>
+        (await share.exchange({ ...NOTHING, used: { requests, tokens } })).othersUsed;
+      expect(await use(first, 3, 70.5)).toEqual({ requests: 0, tokens: 0 });
+      expect(await use(second, 2, 0)).toEqual({ requests: 3, tokens: 70.5 });
+      expect(await use(second, -1, -0.5)).toEqual({ requests: 0, tokens: 0 });
+      expect(await use(third, 0, 0)).toEqual({ requests: 4, tokens: 70 });
+      expect(await use(first, 0, 0)).toEqual({ requests: 1, tokens: -0.5 });
     });
 
     test("counts the processes that have asked within two seconds", async () => {

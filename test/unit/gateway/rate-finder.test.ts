@@ -153,6 +153,22 @@ describe("the rate finder", () => {
     expect(scene.finder.rate).toBe(579);
   });
 
+  it.each<[string, number, boolean]>([
+    ["are known to use the other half leave the limit as it was", 6_000, true],
+    ["are not known of leave this half of it", 3_000, false],
+  ])("a single refusal while others that %s", (_who, limit, isKnown) => {
+    const finder = new RateFinder(0.965, 6_000, null, 0);
+    for (let now = 0; now < 10_000; now += 20) {
+      finder.sent(now, 1);
+      finder.letIn(now);
+      if (isKnown && now % 60 === 0) finder.sentByOthers(now - 60, now, 3);
+    }
+    finder.sent(10_000, 1);
+    finder.refused({ now: 10_005, sentAt: 10_000, units: 1, told: 6_000, isNews: true });
+    expect(finder.learned).toBeGreaterThan(0.97 * limit);
+    expect(finder.learned).toBeLessThanOrEqual(1.03 * limit);
+  });
+
   it("learns nothing from single refusals among many answers", () => {
     const finder = new RateFinder(0.965, null, null, 0);
     const explained: boolean[] = [];
