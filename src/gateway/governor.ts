@@ -184,7 +184,7 @@ export class Governor {
         if (this.#requests.rate !== null) await this.#requestPermits.take(1, signal);
         const limit = this.#tokens.rate;
         // A call that is larger than a minute's tokens takes them all.
-        const units = limit === null ? 0 : Math.min(tokens(), Math.floor(limit));
+        const units = limit === null ? 0 : Math.min(tokens(), Math.max(1, Math.floor(limit)));
         if (units > 0) await this.#tokenPermits.take(units, signal);
         // The world may have changed while this call waited for its turn.
         const admitted =

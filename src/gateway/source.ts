@@ -4,7 +4,7 @@ import type { RateFinder } from "./rate-finder.ts";
 
 const SHORTEST_TICK_MS = 10;
 const LONGEST_TICK_MS = 50;
-/** Units that a late timer did not hand out are handed out later, up to so much. */
+/** Units that a late timer did not hand out are handed out later, up to so much more. */
 const KEPT_MS = 25;
 const MINUTE_MS = 60_000;
 
@@ -79,9 +79,12 @@ export class Source {
     this.#fill(1, 0);
   }
 
-  /** @param part of the rate that is this process's own. */
-  feedLocally(part: number): void {
-    this.#fill(part, KEPT_MS);
+  /**
+   * @param part of the rate that is this process's own.
+   * @param everyMs how often it is fed.
+   */
+  feedLocally(part: number, everyMs: number): void {
+    this.#fill(part, everyMs + KEPT_MS);
     const units = Math.min(Math.floor(this.#level), this.lacking);
     if (units <= 0) return;
     this.#level -= units;

@@ -77,29 +77,34 @@ export class Supply {
       this.#again(this.#isIdle && !this.#hasUsed ? SHARED_IDLE_TICK_MS : SHARED_TICK_MS);
       return;
     }
-    this.#feedLocally(1);
-    if (!this.#isIdle) this.#again(Math.min(this.#requests.unitMs, this.#tokens.unitMs));
+    const tickMs = Math.min(this.#requests.unitMs, this.#tokens.unitMs);
+    this.#feedLocally(1, tickMs);
+    if (!this.#isIdle) this.#again(tickMs);
   }
 
   #again(ms: number): void {
     this.#cancelTick = this.#clock.after(ms, () => this.#tick());
   }
 
-  #feedLocally(part: number): void {
-    this.#requests.feedLocally(part);
-    this.#tokens.feedLocally(part);
+  #feedLocally(part: number, everyMs: number): void {
+    this.#requests.feedLocally(part, everyMs);
+    this.#tokens.feedLocally(part, everyMs);
+  }
+
+  /** Nobody to ask: each goes on with its part of the rate. */
+  #feedOwnPart(): void {
+    this.#feedLocally(1 / this.#processes, SHARED_TICK_MS);
   }
 
   #speak(share: AccountShare): void {
     const now = this.#clock.monotonic();
     if (this.#askedAt !== null) {
-      if (now - this.#askedAt > OVERDUE_MS) this.#feedLocally(1 / this.#processes);
+      if (now - this.#askedAt > OVERDUE_MS) this.#feedOwnPart();
       return;
     }
     this.#askedAt = now;
     this.#exchange(share, now)
-      // Nobody to ask: each goes on with its part of the rate.
-      .catch(() => this.#feedLocally(1 / this.#processes))
+      .catch(() => this.#feedOwnPart())
       .finally(() => (this.#askedAt = null));
   }
 

@@ -1,4 +1,5 @@
 import { estimateTokens, type TokenUsage } from "../tokens.ts";
+import { type AnswerSize, answerBound } from "./budget/worst-case.ts";
 
 /** What an answer is taken to need before any has come, where `max_tokens` does not say. */
 const ASSUMED_ANSWER_TOKENS = 500;
@@ -11,12 +12,8 @@ export class TokenReservation {
 
   /** @param body of the request, as JSON text. */
   of(body: string): number {
-    const { max_tokens: most, max_completion_tokens: newer } = JSON.parse(body) as {
-      max_tokens?: unknown;
-      max_completion_tokens?: unknown;
-    };
-    const asked = [newer, most].find((value) => typeof value === "number");
-    return estimateTokens(body) + (typeof asked === "number" ? asked : this.#answerTokens);
+    const bound = answerBound(JSON.parse(body) as AnswerSize);
+    return estimateTokens(body) + (bound ?? this.#answerTokens);
   }
 
   /** An answer came: where a request names no `max_tokens`, the average of the answers counts. */

@@ -18,21 +18,26 @@ const MOST_PICTURE_TOKENS = 50_000;
  * @param body of the request, as JSON text.
  */
 export function worstCase(body: string): WorstCase {
-  const request = JSON.parse(body) as {
-    messages?: unknown;
-    max_tokens?: unknown;
-    max_completion_tokens?: unknown;
-    n?: unknown;
-  };
+  const request = JSON.parse(body) as AnswerSize & { messages?: unknown };
   const { bytes, count } = picturesIn(request.messages);
-  const bound = Math.max(
-    positive(request.max_tokens) ?? 0,
-    positive(request.max_completion_tokens) ?? 0,
-  );
   return {
     prompt: Buffer.byteLength(body) - bytes + count * MOST_PICTURE_TOKENS,
-    completion: bound === 0 ? null : bound * (positive(request.n) ?? 1),
+    completion: answerBound(request),
   };
+}
+
+/** What a request says of the size of its answer. */
+export interface AnswerSize {
+  readonly max_tokens?: unknown;
+  readonly max_completion_tokens?: unknown;
+  readonly n?: unknown;
+}
+
+/** Tokens that all answers to a request may have together; null where it sets no bound. */
+export function answerBound(request: AnswerSize): number | null {
+  const { max_tokens: most, max_completion_tokens: newer, n } = request;
+  const bound = Math.max(positive(most) ?? 0, positive(newer) ?? 0);
+  return bound === 0 ? null : bound * (positive(n) ?? 1);
 }
 
 /** The larger of both in each part. */

@@ -106,16 +106,21 @@ describe("a process that shares an account", () => {
     expect(asks.length).toBeGreaterThan(30);
   });
 
-  it("goes on with its part of the rate while nobody answers", async () => {
-    let isGone = false;
-    const { clock, lacking, want } = aSupply(() => (isGone ? new Error("gone") : HELD));
-    await clock.advance(10);
-    isGone = true;
-    want(100);
-    await clock.advance(10_000);
-    // Five a second, and one to begin with.
-    expect(Math.abs(100 - lacking() - 50)).toBeLessThanOrEqual(2);
-  });
+  it.each([600, 60_000])(
+    "goes on with its part of %d a minute while nobody answers",
+    async (rpm) => {
+      let isGone = false;
+      const held = { ...HELD, limits: { rpm, tpm: null } };
+      const { clock, lacking, want } = aSupply(() => (isGone ? new Error("gone") : held), { rpm });
+      await clock.advance(10);
+      isGone = true;
+      want(rpm / 6);
+      await clock.advance(6_000);
+      const part = rpm / 20;
+      expect(rpm / 6 - lacking()).toBeGreaterThan(0.98 * part - 2);
+      expect(rpm / 6 - lacking()).toBeLessThan(1.02 * part + 2);
+    },
+  );
 
   it("goes on with its part of the rate while an answer is overdue, and asks nothing more", async () => {
     let isSlow = false;
