@@ -100,7 +100,11 @@ async function createReporter(
       emit(event);
       if (event.event === "progress") writer.update(event);
       else if (event.event === "warning") writer.note(`warning: ${event.message}`);
-      else if (event.event === "started" && event.continued && !quiet) {
+      else if (event.event === "redis_lost") {
+        writer.note("the connection to Redis is lost: trying again; nothing is lost with it");
+      } else if (event.event === "redis_back") {
+        writer.note(`Redis is back after ${event.seconds} s`);
+      } else if (event.event === "started" && event.continued && !quiet) {
         const done = event.completed + event.failed;
         if (done < event.items) {
           writer.note(`continuing ${event.directory}: ${done} of ${event.items} items are done`);

@@ -163,10 +163,11 @@ interface Scripted {
  */
 export function openAccountShare(
   connection: Connection,
+  prefix: string,
   account: string,
   clock: Clock,
 ): AccountShare {
-  const key = `nightshift:{account:${account}}:share`;
+  const key = `${prefix}:{account:${account}}:share`;
   const id = randomUUID();
   connection.defineCommand("nightshiftExchange", { numberOfKeys: 1, lua: EXCHANGE });
   // ioredis makes the method at run time.

@@ -1,12 +1,25 @@
+import { readFile } from "node:fs/promises";
 import type { Writable } from "node:stream";
 
 import { Redis, type RedisOptions } from "ioredis";
 
 import { messageOf, UsageError } from "../errors.ts";
+import { type Endpoint, parseAddress, redactAddress } from "./address.ts";
+import { explainProblem } from "./connect-problem.ts";
 
 /** An open connection to a Redis or Valkey. */
 export type Connection = Redis;
 
+/** Paths of PEM files for TLS. */
+export interface TlsFiles {
+  /** Who may have signed the server's certificate; null: those whom the machine trusts. */
+  readonly ca: string | null;
+  /** Our own certificate and its key, where the server wants one. */
+  readonly cert: string | null;
+  readonly key: string | null;
+}
+
+const NO_FILES: TlsFiles = { ca: null, cert: null, key: null };
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Longer than any blocking read of the queue, which lasts 10 s at most. */
 const SILENCE_MS = 30_000;
@@ -15,45 +28,53 @@ const LONGEST_RECONNECT_PAUSE_MS = 5_000;
 /**
  * Connects to a Redis or Valkey and waits until it answers.
  *
- * @param address `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS,
- *   `unix:///path/to.sock` or the socket's absolute path.
+ * @param address as {@link parseAddress} takes it.
  * @param signal gives up when it aborts, with its reason.
- * @throws UsageError when the address is no such thing or nobody answers there.
+ * @throws UsageError when the address is no such thing, nobody answers there, or lets us in.
  */
-export async function connect(address: string, signal?: AbortSignal): Promise<Connection> {
-  const redis = open(address);
+export async function connect(
+  address: string,
+  signal?: AbortSignal,
+  files: TlsFiles = NO_FILES,
+): Promise<Connection> {
+  const endpoint = parseAddress(address);
+  const redis = new Redis(await optionsFor(endpoint, files));
   const giveUp = (): void => redis.disconnect();
   signal?.addEventListener("abort", giveUp, { once: true });
+  redis.on("connect", () => writeOncePerTurn(redis.stream));
+  let firstError: unknown;
+  redis.once("error", (error) => (firstError = error));
   // Without a listener every lost connection would end the process; who needs to know asks `status`.
   redis.on("error", () => {});
-  redis.on("connect", () => writeOncePerTurn(redis.stream));
-  let lastError: unknown;
-  redis.once("error", (error) => (lastError = error));
   try {
     await redis.connect();
+    // A refused SELECT is told in passing, and what follows would land in database 0.
+    if (firstError !== undefined) throw firstError as Error;
     return redis;
   } catch (error) {
     redis.disconnect();
     signal?.throwIfAborted();
-    throw new UsageError(
-      `Redis at ${redactAddress(address)} does not answer: ${messageOf(lastError ?? error)}. ` +
-        "Start it, correct --redis (or NIGHTSHIFT_REDIS_URL), or leave it out: " +
-        "then Nightshift brings its own.",
-      { cause: error },
-    );
+    // Not as a cause: the library's error holds the password that it sent.
+    throw cannotUse(address, endpoint, firstError ?? error);
   } finally {
     signal?.removeEventListener("abort", giveUp);
   }
 }
 
-/** The address without user and password, for messages and logs. */
-export function redactAddress(address: string): string {
-  // Up to the last `@`: people forget to escape the one in their password, and the scheme.
-  return address.replace(/^([a-z+]+:\/\/)?.*@/i, "$1");
+function cannotUse(address: string, { tls }: Endpoint, error: unknown): UsageError {
+  const { answered, message, remedy } = explainProblem(error, tls);
+  const fault = answered ? "cannot be used" : "does not answer";
+  return new UsageError(`Redis at ${redactAddress(address)} ${fault}: ${message}. ${remedy}`);
 }
 
-function open(address: string): Redis {
-  const options = {
+async function optionsFor(endpoint: Endpoint, files: TlsFiles) {
+  const { host, port, socketPath, username, password, db } = endpoint;
+  return {
+    ...(socketPath === null ? { host: host ?? "", port } : { path: socketPath }),
+    ...(username !== null && { username }),
+    ...(password !== null && { password }),
+    ...(endpoint.tls && { tls: await readTlsFiles(files) }),
+    db,
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
     // A Redis that takes commands and never answers is as good as gone.
@@ -62,16 +83,45 @@ function open(address: string): Redis {
     maxRetriesPerRequest: null,
     retryStrategy: (times: number) =>
       Math.min(50 * 2 ** Math.min(times, 10), LONGEST_RECONNECT_PAUSE_MS),
-  } satisfies RedisOptions;
-  const socketPath = /^(?:unix:\/\/|redis\+unix:\/\/)?(\/.+)$/.exec(address)?.[1];
-  if (socketPath !== undefined) return new Redis(socketPath, options);
-  if (!/^rediss?:\/\/[^/]/.test(address) || !URL.canParse(address)) {
+    // Two commands that a user of few rights would be refused, at every connection.
+    disableClientInfo: true,
+    // After a failover the old primary takes no writes: the address leads to the new one.
+    reconnectOnError: (error: Error) => (error.message.includes("READONLY") ? 2 : false),
+    // BullMQ would ask each connection for version and eviction policy, and warn on stderr each time:
+    // whoever starts a queue asks once.
+    skipVersionCheck: true,
+  } satisfies RedisOptions & { skipVersionCheck: boolean };
+}
+
+async function readTlsFiles(
+  files: TlsFiles,
+): Promise<{ ca?: string; cert?: string; key?: string }> {
+  if ((files.cert === null) !== (files.key === null)) {
     throw new UsageError(
-      `${JSON.stringify(redactAddress(address))} is no Redis address: write redis://host:6379, ` +
-        "rediss://host:6379 (TLS) or unix:///path/to/redis.sock",
+      "NIGHTSHIFT_REDIS_CERT and NIGHTSHIFT_REDIS_KEY belong together: set both or neither",
     );
   }
-  return new Redis(address, options);
+  return {
+    ...(files.ca !== null && { ca: await readPem("NIGHTSHIFT_REDIS_CA", files.ca) }),
+    ...(files.cert !== null && { cert: await readPem("NIGHTSHIFT_REDIS_CERT", files.cert) }),
+    ...(files.key !== null && { key: await readPem("NIGHTSHIFT_REDIS_KEY", files.key) }),
+  };
+}
+
+async function readPem(variable: string, path: string): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`${variable} names a file that cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (text.includes("-----BEGIN ")) return text;
+  throw new UsageError(
+    `${variable} names ${path}, which is not in PEM form (it should hold a line -----BEGIN …-----). ` +
+      "`openssl x509 -inform der -in <file> -out <file>.pem` converts a certificate.",
+  );
 }
 
 /**

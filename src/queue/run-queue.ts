@@ -15,7 +15,6 @@ interface Parcel {
   readonly b: string;
 }
 
-const PREFIX = "nightshift";
 const JOB_NAME = "item";
 /** BullMQ writes an event per step; nobody listens, so it keeps next to none. */
 const KEPT_EVENTS = 1;
@@ -39,11 +38,12 @@ export interface RunQueue {
 export function openRunQueue(
   runId: string,
   connection: Connection,
+  prefix: string,
   onError: (error: Error) => void,
 ): RunQueue {
   const queue = new Queue<Parcel>(runId, {
     connection,
-    prefix: PREFIX,
+    prefix,
     streams: { events: { maxLen: KEPT_EVENTS } },
     // The ledger is the truth: a finished job leaves nothing behind, and since a job that stayed in
     // BullMQ's failed set would block its id for ever, a failed one neither.
@@ -95,6 +95,7 @@ export interface Consumer {
 export function consumeRunQueue(
   runId: string,
   connection: Connection,
+  prefix: string,
   capacity: number,
   handle: (item: Item, takeovers: number) => Promise<void>,
   onError: (error: Error) => void,
@@ -107,7 +108,7 @@ export function consumeRunQueue(
     },
     {
       connection,
-      prefix: PREFIX,
+      prefix,
       autorun: false,
       concurrency: capacity,
       lockDuration: LOCK_MS,

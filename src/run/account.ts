@@ -15,6 +15,7 @@ export interface Account {
 
 /** Looks up what earlier runs learned, and whom the account is shared with. */
 export async function openAccount({ order, connection }: Scene): Promise<Account> {
+  const { redis } = order;
   const account = accountOf(order.access);
   const known = await readLearned(placeOf(order), account);
   return {
@@ -23,7 +24,7 @@ export async function openAccount({ order, connection }: Scene): Promise<Account
       tpm: order.job.tpm === null ? (known?.tpm ?? null) : null,
       concurrency: known?.concurrency ?? null,
     },
-    share: order.redis === null ? null : openAccountShare(connection, account, order.clock),
+    share: redis === null ? null : openAccountShare(connection, redis.prefix, account, order.clock),
   };
 }
 

@@ -98,6 +98,9 @@ export type RunEvent =
       readonly message: string;
     }
   | { readonly event: "warning"; readonly message: string }
+  /** Nothing is lost: the run tries again until Redis is back. */
+  | { readonly event: "redis_lost" }
+  | { readonly event: "redis_back"; readonly seconds: number }
   | ({ readonly event: "ended" } & RunResult);
 
 export type OnRunEvent = (event: RunEvent) => void;

@@ -40,8 +40,16 @@ export function retryRun(
       );
     }
     const items = manifest.items ?? scan.items;
-    const { connection } = await server;
-    const scene = { order, scan: { ...scan, items }, prices, directory, connection, closers };
+    const { connection, prefix } = await server;
+    const scene = {
+      order,
+      scan: { ...scan, items },
+      prices,
+      directory,
+      connection,
+      prefix,
+      closers,
+    };
     return conduct(scene, manifest, { kind: "failed", where: conditions });
   });
 }

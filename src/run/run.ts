@@ -37,7 +37,7 @@ export function runJob(order: RunOrder): Promise<RunResult> {
     prices.learn(earlier?.gateway_prices ?? {});
     checkPrices(job, scan.models, prices);
     // Before anything is written: a Redis that does not answer must leave nothing behind.
-    const { connection } = await server;
+    const { connection, prefix } = await server;
 
     await prepareDirectory(chosen.path);
     const lock = await lockDirectory(chosen.path, clock);
@@ -45,7 +45,7 @@ export function runJob(order: RunOrder): Promise<RunResult> {
     // Read again under the lock: another process may have worked on it until just now.
     const found = await runToContinue(chosen.path, await readManifest(chosen.path), job, scan);
     const manifest = found ?? newManifest(order, runId, scan);
-    const scene = { order, scan, prices, directory: chosen.path, connection, closers };
+    const scene = { order, scan, prices, directory: chosen.path, connection, prefix, closers };
     return conduct(scene, manifest, { kind: "pending" });
   });
 }

@@ -2,7 +2,7 @@ import type { PriceList } from "../job/pricing.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { Connection } from "../queue/connection.ts";
 import type { Clock } from "../system/clock.ts";
-import type { GatewayAccess, ProxySettings } from "../system/env.ts";
+import type { GatewayAccess, ProxySettings, RedisAccess } from "../system/env.ts";
 import type { LogLevel } from "../system/log.ts";
 import type { Random } from "../system/random.ts";
 import type { Closers } from "./closers.ts";
@@ -14,8 +14,8 @@ export interface RunOrder {
   readonly job: ResolvedJob;
   readonly access: GatewayAccess;
   readonly proxy: ProxySettings;
-  /** Address of a shared Redis or Valkey; null starts an embedded one. */
-  readonly redis: string | null;
+  /** A shared Redis or Valkey; null starts an embedded one. */
+  readonly redis: RedisAccess | null;
   /** False leaves the calling to workers elsewhere. */
   readonly works: boolean;
   /** Start afresh, even where an unfinished run could be continued. */
@@ -40,5 +40,7 @@ export interface Scene {
   readonly prices: PriceList;
   readonly directory: string;
   readonly connection: Connection;
+  /** What all keys in Redis begin with. */
+  readonly prefix: string;
   readonly closers: Closers;
 }

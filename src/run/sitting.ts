@@ -7,13 +7,17 @@ import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import { untilStopped } from "../system/until-stopped.ts";
 import { asRunStopped } from "./as-run-stopped.ts";
+import type { OnRunEvent } from "./events.ts";
 import { Handling, type HandlingParts } from "./handling.ts";
+import { watchRedis } from "./redis-watch.ts";
 import { Refill } from "./refill.ts";
 
 /** What one process does for a run between start and stop. */
 export interface SittingParts extends HandlingParts {
   readonly runId: string;
   readonly connection: Connection;
+  /** What all keys in Redis begin with. */
+  readonly prefix: string;
   /** Items in hand at once: those that wait to try again hold no slot, so more than are in flight. */
   readonly capacity: number;
   /** False leaves the calling to workers elsewhere. */
@@ -22,6 +26,7 @@ export interface SittingParts extends HandlingParts {
   readonly items: AsyncIterable<readonly Item[]>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly onEvent: OnRunEvent;
 }
 
 const CHUNK_ITEMS = 250;
@@ -36,26 +41,27 @@ const LEAVE_MS = 5_000;
  *   is recorded.
  */
 export async function sit(parts: SittingParts): Promise<void> {
-  const { answering, connection, log } = parts;
+  const { answering, connection, prefix, log } = parts;
   const { stopping } = answering;
   const window = new Window();
   const onQueueError = (error: Error): void => {
     // Redis may come and go, and forget: the ledger knows what is done and the window what is not.
     log.debug({ event: "queue.error", error: messageOf(error) }, "the queue had trouble");
   };
-  const queue = openRunQueue(parts.runId, connection, onQueueError);
+  const queue = openRunQueue(parts.runId, connection, prefix, onQueueError);
   const handling = new Handling(parts, window);
   const consumer = parts.works
-    ? consumeRunQueue(parts.runId, connection, parts.capacity, handling.handle, onQueueError)
+    ? consumeRunQueue(
+        parts.runId,
+        connection,
+        prefix,
+        parts.capacity,
+        handling.handle,
+        onQueueError,
+      )
     : null;
   const refill = new Refill(queue, window, (index) => handling.has(index), log);
-  const onReady = (): void => {
-    log.info({ event: "redis.back" }, "Redis is back");
-    refill.soon();
-  };
-  const onClose = (): void => log.warn({ event: "redis.lost" }, "the connection to Redis is lost");
-  connection.on("ready", onReady);
-  connection.on("close", onClose);
+  const unwatch = watchRedis({ ...parts, onBack: () => refill.soon() });
   let cancelCheck = (): void => {};
   const check = (): void => {
     refill.soon();
@@ -84,8 +90,7 @@ export async function sit(parts: SittingParts): Promise<void> {
     if (!stopping.aborted) parts.stop(asRunStopped(error));
   } finally {
     cancelCheck();
-    connection.off("ready", onReady);
-    connection.off("close", onClose);
+    unwatch();
     await handling.settled();
     const inTime =
       connection.status === "ready" &&

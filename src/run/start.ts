@@ -7,7 +7,7 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { JobFile } from "../job/schema.ts";
 import type { Condition } from "../ledger/select.ts";
 import { systemClock } from "../system/clock.ts";
-import { type Environment, readEnvironment, resolveAccess } from "../system/env.ts";
+import { type Environment, readEnvironment, resolveAccess, resolveRedis } from "../system/env.ts";
 import type { LogLevel } from "../system/log.ts";
 import { systemRandom } from "../system/random.ts";
 import type { RunEvent, RunResult } from "./events.ts";
@@ -99,7 +99,7 @@ export async function resolveTarget(
 function orderOf(job: ResolvedJob, options: RunOptions): RunOrder {
   const environment = options.environment ?? readEnvironment();
   const never = new AbortController().signal;
-  const redis = options.redis ?? environment.redisUrl;
+  const redis = resolveRedis(environment, options.redis ?? null);
   const works = options.works ?? true;
   if (!works && redis === null) {
     throw new UsageError(

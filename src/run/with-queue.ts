@@ -13,7 +13,10 @@ export async function withQueue<T>(
   act: (server: Promise<QueueServer>, closers: Closers) => Promise<T>,
 ): Promise<T> {
   const closers = new Closers();
-  const server = startQueueServer(order.redis, order.signal);
+  const server = startQueueServer(order.redis, order.signal).then((started) => {
+    tellAbout(started, order);
+    return started;
+  });
   server.catch(() => {});
   closers.add(async () => (await server).close());
   try {
@@ -23,6 +26,12 @@ export async function withQueue<T>(
   } finally {
     await closers.close();
   }
+}
+
+function tellAbout({ warnings, hint }: QueueServer, { works, onEvent }: RunOrder): void {
+  for (const message of warnings) onEvent({ event: "warning", message });
+  // A run that works alone puts back what its Redis loses, and there is nothing to say.
+  if (hint !== null && !works) onEvent({ event: "warning", message: hint });
 }
 
 /** Before the first call there is nothing to continue: a stop is all there is to say. */

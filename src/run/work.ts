@@ -108,6 +108,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
     await sit({
       runId: manifest.run_id,
       connection,
+      prefix: scene.prefix,
       ledger,
       answering: { ...answering, budget: spending },
       capacity: job.concurrency * HELD_PER_SLOT,
@@ -115,6 +116,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
       items: wantedItems(scene, wanted, stopping.signal),
       clock,
       log,
+      onEvent: order.onEvent,
       stop,
       onOutcome: (outcome) => {
         wanted.done(outcome.index);

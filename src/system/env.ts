@@ -16,6 +16,8 @@ export interface Environment {
   readonly openaiApiKey: string | null;
   readonly openaiBaseUrl: string | null;
   readonly redisUrl: string | null;
+  readonly redisPrefix: string | null;
+  readonly redisTls: RedisAccess["tls"];
   readonly proxy: ProxySettings;
   /** Where Nightshift may keep what helps its next run; null where there is no such place. */
   readonly stateDirectory: string | null;
@@ -28,6 +30,20 @@ export interface GatewayAccess {
   readonly apiKey: string;
 }
 
+/** A shared Redis or Valkey: where it is, how to be let in, and which keys in it are ours. */
+export interface RedisAccess {
+  readonly address: string;
+  /** What all keys begin with, so that several teams can use one Redis. */
+  readonly prefix: string;
+  /** Paths of PEM files; null where there is none. */
+  readonly tls: {
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+  };
+}
+
+const DEFAULT_REDIS_PREFIX = "nightshift";
 const DEFAULT_BASE_URL = "https://1688token.ai/v1";
 
 export function readEnvironment(
@@ -47,6 +63,12 @@ export function readEnvironment(
     openaiApiKey: get("OPENAI_API_KEY"),
     openaiBaseUrl: get("OPENAI_BASE_URL"),
     redisUrl: get("NIGHTSHIFT_REDIS_URL"),
+    redisPrefix: get("NIGHTSHIFT_REDIS_PREFIX"),
+    redisTls: {
+      ca: get("NIGHTSHIFT_REDIS_CA"),
+      cert: get("NIGHTSHIFT_REDIS_CERT"),
+      key: get("NIGHTSHIFT_REDIS_KEY"),
+    },
     proxy: {
       httpsProxy: get("HTTPS_PROXY", "https_proxy"),
       httpProxy: get("HTTP_PROXY", "http_proxy"),
@@ -125,6 +147,25 @@ export function resolveAccess(environment: Environment, flag: string | null): Ga
     );
   }
   return { baseUrl, apiKey };
+}
+
+/**
+ * The shared Redis that a flag or the environment names; null where neither does.
+ *
+ * @throws UsageError when the prefix could not stand in front of a key.
+ */
+export function resolveRedis(environment: Environment, flag: string | null): RedisAccess | null {
+  const address = flag ?? environment.redisUrl;
+  if (address === null) return null;
+  const prefix = environment.redisPrefix ?? DEFAULT_REDIS_PREFIX;
+  // A colon would let one team's keys look like another's; the other signs mean something to Redis.
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(prefix)) {
+    throw new UsageError(
+      `NIGHTSHIFT_REDIS_PREFIX is ${JSON.stringify(prefix)}: write 1 to 64 letters, digits, dots, ` +
+        "hyphens or underscores, for example team-a",
+    );
+  }
+  return { address, prefix, tls: environment.redisTls };
 }
 
 /** OPENAI_API_KEY goes only to the address it was given for, or to one that the user named. */

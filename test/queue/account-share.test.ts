@@ -10,7 +10,8 @@ import { FakeClock, settle } from "../fakes/fake-clock.ts";
 import { SERVER_KINDS, type TestServer } from "./servers.ts";
 
 const ACCOUNT = "0123456789abcdef";
-const KEY = `nightshift:{account:${ACCOUNT}}:share`;
+const PREFIX = "nightshift";
+const KEY = `${PREFIX}:{account:${ACCOUNT}}:share`;
 /** Units a second. */
 const RATE = 1_000;
 const LIMITS = { rpm: RATE * 60, tpm: null };
@@ -23,6 +24,8 @@ for (const kind of SERVER_KINDS) {
   describe.skipIf(kind.isMissing)(`an account's share on ${kind.name}`, () => {
     let server: TestServer;
     let connection: Connection;
+    /** The tests' own, which may look at and break everything. */
+    let admin: Connection;
     let startedAt: number;
     /** Milliseconds that {@link pass} has let go by. */
     let passed: number;
@@ -30,20 +33,22 @@ for (const kind of SERVER_KINDS) {
     beforeAll(async () => {
       server = await kind.start();
       connection = await connect(server.address);
+      admin = await connect(server.admin);
     });
     afterAll(async () => {
       connection.disconnect();
+      admin.disconnect();
       await server.close();
     });
     beforeEach(async () => {
-      await connection.flushall();
+      await admin.flushall();
       // The account counts whole milliseconds.
       startedAt = Math.floor(await serverTime());
       passed = 0;
     });
 
     function open(): AccountShare {
-      return openAccountShare(connection, ACCOUNT, systemClock);
+      return openAccountShare(connection, PREFIX, ACCOUNT, systemClock);
     }
 
     /** One that has told the limits, and so holds an empty bucket. */
@@ -54,14 +59,14 @@ for (const kind of SERVER_KINDS) {
     }
 
     async function serverTime(): Promise<number> {
-      const [seconds, microseconds] = await connection.time();
+      const [seconds, microseconds] = await admin.time();
       return Number(seconds) * 1_000 + Number(microseconds) / 1_000;
     }
 
     /** Time goes by for the account: what is kept was written `ms` earlier. */
     async function pass(ms: number): Promise<void> {
-      const state = JSON.parse((await connection.get(KEY)) ?? "") as { at: number };
-      await connection.set(KEY, JSON.stringify({ ...state, at: state.at - ms }));
+      const state = JSON.parse((await admin.get(KEY)) ?? "") as { at: number };
+      await admin.set(KEY, JSON.stringify({ ...state, at: state.at - ms }));
       passed += ms;
     }
 
@@ -321,7 +326,7 @@ for (const kind of SERVER_KINDS) {
       const [first, second] = [await limited({ rpm: 60, tpm: 60 }), open()];
       await second.exchange(NOTHING);
       await pass(60_000);
-      await connection.flushall();
+      await admin.flushall();
       const grant = await second.exchange({ requests: 10, tokens: 10 });
       expect(grant).toMatchObject({ requests: 0, tokens: 0, limits: { rpm: 60, tpm: 60 } });
       expect((await first.exchange(NOTHING)).limits).toEqual({ rpm: 60, tpm: 60 });
@@ -329,7 +334,7 @@ for (const kind of SERVER_KINDS) {
 
     test("takes the limits from one who knows them when a newcomer found Redis emptied", async () => {
       const [knowing, newcomer] = [await limited(), open()];
-      await connection.flushall();
+      await admin.flushall();
       await newcomer.exchange(NOTHING);
       await knowing.exchange(NOTHING);
       expect((await newcomer.exchange(NOTHING)).limits).toEqual(LIMITS);
@@ -337,7 +342,7 @@ for (const kind of SERVER_KINDS) {
 
     test("goes on when Redis has forgotten the script", async () => {
       const share = await limited();
-      await connection.script("FLUSH");
+      await admin.script("FLUSH");
       expect((await share.exchange(NOTHING)).limits).toEqual(LIMITS);
     });
 
@@ -352,15 +357,15 @@ for (const kind of SERVER_KINDS) {
 
     test("keeps one key, for an hour after the last use", async () => {
       await limited();
-      expect(await connection.keys("*")).toEqual([KEY]);
-      const ttl = await connection.pttl(KEY);
+      expect(await admin.keys("*")).toEqual([KEY]);
+      const ttl = await admin.pttl(KEY);
       expect(ttl).toBeGreaterThan(3_590_000);
       expect(ttl).toBeLessThanOrEqual(3_600_000);
     });
 
     test("rejects at once while Redis is not connected", async () => {
       const other = await connect(server.address);
-      const share = openAccountShare(other, ACCOUNT, systemClock);
+      const share = openAccountShare(other, PREFIX, ACCOUNT, systemClock);
       other.disconnect();
       await once(other, "end");
       await expect(share.exchange(GREEDY)).rejects.toThrow("Redis is not connected");
@@ -369,9 +374,9 @@ for (const kind of SERVER_KINDS) {
     test("rejects after a second without an answer", async () => {
       const clock = new FakeClock();
       const busy = await connect(server.address);
-      const share = openAccountShare(busy, ACCOUNT, clock);
+      const share = openAccountShare(busy, PREFIX, ACCOUNT, clock);
       // Until it is let go, Redis answers nothing else on this connection.
-      const blocked = busy.blpop("nobody-writes-this", 0).catch(() => {});
+      const blocked = busy.bzpopmin(`${PREFIX}:nobody-writes-this`, 0).catch(() => {});
       const outcome = share.exchange(GREEDY).catch((error: unknown) => error);
       await clock.advance(1_000);
       busy.disconnect();
@@ -381,7 +386,7 @@ for (const kind of SERVER_KINDS) {
 
     test("leaves no timer behind", async () => {
       const clock = new FakeClock();
-      await openAccountShare(connection, ACCOUNT, clock).exchange(NOTHING);
+      await openAccountShare(connection, PREFIX, ACCOUNT, clock).exchange(NOTHING);
       await settle();
       expect(clock.pending).toBe(0);
     });

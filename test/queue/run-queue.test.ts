@@ -30,6 +30,8 @@ for (const kind of SERVER_KINDS) {
   describe.skipIf(kind.isMissing)(`a run's queue on ${kind.name}`, () => {
     let server: TestServer;
     let connection: Connection;
+    /** The tests' own, which may look at and break everything. */
+    let admin: Connection;
     let runId: string;
     let queue: RunQueue;
     let runs = 0;
@@ -40,14 +42,16 @@ for (const kind of SERVER_KINDS) {
     beforeAll(async () => {
       server = await kind.start();
       connection = await connect(server.address);
+      admin = await connect(server.admin);
     });
     afterAll(async () => {
       connection.disconnect();
+      admin.disconnect();
       await server.close();
     });
     beforeEach(() => {
       runId = `run-${(runs += 1)}`;
-      queue = openRunQueue(runId, connection, onError);
+      queue = openRunQueue(runId, connection, PREFIX, onError);
       errors.length = 0;
     });
     afterEach(async () => {
@@ -62,7 +66,7 @@ for (const kind of SERVER_KINDS) {
       handle: (item: Item, takeovers: number) => Promise<void>,
       capacity = 4,
     ): Consumer {
-      const consumer = consumeRunQueue(runId, connection, capacity, handle, onError);
+      const consumer = consumeRunQueue(runId, connection, PREFIX, capacity, handle, onError);
       consumers.push(consumer);
       consumer.start();
       return consumer;
@@ -70,7 +74,7 @@ for (const kind of SERVER_KINDS) {
 
     /** The keys of this run. */
     function keys(): Promise<string[]> {
-      return connection.keys(`${PREFIX}:${runId}:*`);
+      return admin.keys(`${PREFIX}:${runId}:*`);
     }
 
     test("hands out every item once, as it was put in", async () => {
@@ -136,7 +140,7 @@ for (const kind of SERVER_KINDS) {
     test("knows what it lost when the server was emptied, and goes on with what is put back", async () => {
       await queue.add(items(5));
       expect(await queue.missing([0, 4, 5])).toEqual([5]);
-      await connection.flushall();
+      await admin.flushall();
       expect(await queue.missing([0, 4, 5])).toEqual([0, 4, 5]);
 
       const handed = new Set<number>();
@@ -151,13 +155,13 @@ for (const kind of SERVER_KINDS) {
       consuming(({ index }) => Promise.resolve(void handed.add(index)));
       await queue.add([anItem(0)]);
       await until(() => handed.has(0));
-      await connection.flushall();
+      await admin.flushall();
       await queue.add([anItem(1)]);
       await until(() => handed.has(1));
     });
 
     test("leaves no key when it is cleared, and touches no other run's", async () => {
-      const other = openRunQueue("other-run", connection, onError);
+      const other = openRunQueue("other-run", connection, PREFIX, onError);
       await other.add([anItem(0)]);
       await queue.add(items(50));
       await queue.clear();
@@ -181,7 +185,7 @@ for (const kind of SERVER_KINDS) {
       for (let round = 0; round < 4; round += 1) {
         await queue.add(Array.from({ length: 250 }, (_, at) => anItem(round * 250 + at)));
       }
-      expect(await connection.xlen(`${PREFIX}:${runId}:events`)).toBeLessThan(250);
+      expect(await admin.xlen(`${PREFIX}:${runId}:events`)).toBeLessThan(250);
     });
 
     test("hands out no more at once than the consumer has room for", async () => {
@@ -241,8 +245,8 @@ for (const kind of SERVER_KINDS) {
       await dead.close(true);
       const takeovers = Promise.withResolvers<number>();
       // What 30 s of silence and the first of two looks at all items in hand lead to.
-      await connection.del(`${PREFIX}:${runId}:i7:lock`, `${PREFIX}:${runId}:stalled-check`);
-      await connection.sadd(`${PREFIX}:${runId}:stalled`, "i7");
+      await admin.del(`${PREFIX}:${runId}:i7:lock`, `${PREFIX}:${runId}:stalled-check`);
+      await admin.sadd(`${PREFIX}:${runId}:stalled`, "i7");
       consuming((_item, count) => Promise.resolve(takeovers.resolve(count)));
       expect(await takeovers.promise).toBe(1);
     });

@@ -1,17 +1,21 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { Redis } from "ioredis";
 import { vi } from "vitest";
 
 import { startEmbeddedValkey } from "../../src/queue/embedded.ts";
 
 /** A Redis or Valkey of one test suite's own. */
 export interface TestServer {
-  /** Its Unix socket. */
+  /** As Nightshift is told it. */
   readonly address: string;
+  /** For the tests themselves, which may do all that the server can. */
+  readonly admin: string;
   close(): Promise<void>;
 }
 
@@ -29,13 +33,26 @@ export const SERVER_KINDS: readonly ServerKind[] = [
   {
     name: `a Redis${hasRedis ? "" : " (skipped: there is no redis-server on PATH)"}`,
     isMissing: !hasRedis,
-    start: startRedis,
+    start: () => startRedis(),
+  },
+  {
+    name: `a Redis with the least rights${hasRedis ? "" : " (skipped: there is no redis-server on PATH)"}`,
+    isMissing: !hasRedis,
+    start: startGuarded,
   },
 ];
 
+/** The rights as docs/redis.md tells people to give them. */
+export function documentedRights(): string[] {
+  const [, line] =
+    /^ACL SETUSER nightshift (on [^`]+)/m.exec(readFileSync("docs/redis.md", "utf8")) ?? [];
+  return (line ?? "").trim().split(/\s+/);
+}
+
 async function startEmbedded(): Promise<TestServer> {
   const valkey = await startEmbeddedValkey();
-  return { address: valkey.socketPath, close: () => valkey.close() };
+  const address = valkey.socketPath;
+  return { address, admin: address, close: () => valkey.close() };
 }
 
 /** Starts a redis-server that keeps nothing and listens on a socket only. */
@@ -52,11 +69,29 @@ export async function startRedis(...options: readonly string[]): Promise<TestSer
   }
   return {
     address,
+    admin: address,
     close: async () => {
       const exit = once(server, "exit");
       server.kill("SIGKILL");
       await exit;
       await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A Redis on which Nightshift may do only what docs/redis.md asks for, and says what it was refused. */
+async function startGuarded(): Promise<TestServer> {
+  const server = await startRedis();
+  const admin = new Redis(server.admin);
+  await admin.call("ACL", "SETUSER", "nightshift", ...documentedRights());
+  return {
+    admin: server.admin,
+    address: `unix://nightshift:PASSWORD@${server.admin}`,
+    close: async () => {
+      const refused = (await admin.acl("LOG")) as unknown[];
+      admin.disconnect();
+      await server.close();
+      if (refused.length > 0) throw new Error(`was refused: ${JSON.stringify(refused)}`);
     },
   };
 }

@@ -130,7 +130,7 @@ export function aScene(
   order: RunOrder,
   changes: Partial<Pick<Scene, "scan" | "directory">> = {},
 ): Scene {
-  const parts: Omit<Scene, "connection"> = {
+  const parts: Omit<Scene, "connection" | "prefix"> = {
     order,
     scan: aScan(),
     prices: { cost: () => null, source: () => null, learn: () => {}, learned: {} },

@@ -5,6 +5,7 @@ import {
   readEnvironment,
   resolveAccess,
   resolveBaseUrl,
+  resolveRedis,
 } from "../../../src/system/env.ts";
 
 const FLAG = "https://flag.example/v1";
@@ -183,6 +184,34 @@ describe("the environment", () => {
     const found = readEnvironment({ NIGHTSHIFT_REDIS_URL: "redis://r:6379", NO_COLOR: "1" });
     expect([found.redisUrl, found.noColor]).toEqual(["redis://r:6379", true]);
   });
+
+  test("reads the prefix and the certificates of the shared Redis", () => {
+    const environment = readEnvironment({
+      NIGHTSHIFT_REDIS_URL: "rediss://r:6379",
+      NIGHTSHIFT_REDIS_PREFIX: "team-a",
+      NIGHTSHIFT_REDIS_CA: "/etc/ca.pem",
+    });
+    const tls = { ca: "/etc/ca.pem", cert: null, key: null };
+    expect(resolveRedis(environment, null)).toEqual({
+      address: "rediss://r:6379",
+      prefix: "team-a",
+      tls,
+    });
+    expect(resolveRedis(environment, "redis://flag")?.address).toBe("redis://flag");
+  });
+
+  test("knows no shared Redis where none is named, and calls its keys nightshift otherwise", () => {
+    expect(resolveRedis(readEnvironment({}), null)).toBeNull();
+    expect(resolveRedis(readEnvironment({}), "redis://r")?.prefix).toBe("nightshift");
+  });
+
+  test.each(["team:a", "team a", "{team}", "team*", "-team", "x".repeat(65)])(
+    "refuses the prefix %j",
+    (prefix) => {
+      const environment = readEnvironment({ NIGHTSHIFT_REDIS_PREFIX: prefix });
+      expect(() => resolveRedis(environment, "redis://r")).toThrow(/NIGHTSHIFT_REDIS_PREFIX is .*/);
+    },
+  );
 
   test.each<[NodeJS.Platform, Readonly<Record<string, string>>, string | null]>([
     ["linux", { XDG_STATE_HOME: "/state", HOME: "/home/ann" }, "/state/nightshift"],
