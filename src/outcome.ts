@@ -9,6 +9,13 @@ export interface GatewayAnswer {
   readonly body: string;
 }
 
+/** Whose answer an item got that was not asked for itself. */
+export interface Reused {
+  readonly kind: "shared";
+  /** The item of this run that was asked, or failed, for it. */
+  readonly with: number;
+}
+
 interface Ended {
   readonly index: number;
   readonly customId: string;
@@ -20,6 +27,8 @@ interface Ended {
   readonly possiblyBilled: number;
   /** Calls that brought no answer, by cause (`rate_limited`, `timeout`, `http_500` …). */
   readonly retries: Readonly<Record<string, number>>;
+  /** Absent where the item was asked for itself. */
+  readonly reused?: Reused;
 }
 
 export interface Completed extends Ended {

@@ -28,6 +28,7 @@ const SETTINGS = [
   "timeout",
   "maxOutage",
   "stream",
+  "dedupe",
   "first",
 ] as const satisfies readonly (keyof JobFlags)[];
 

@@ -33,6 +33,8 @@ export function addAttemptOptions(command: Command): Command {
     .option("--timeout <duration>", "time for an answer (default: 60s)")
     .option("--max-outage <duration>", "how long to wait for a gateway that is away (default: 24h)")
     .option("--stream", "ask for streamed answers")
+    .option("--dedupe", "ask identical requests once and share the answer")
+    .addOption(new Option("--no-dedupe", "ask each by itself, whatever the job says"))
     .option("--base-url <url>", "address of the gateway (NIGHTSHIFT_BASE_URL)");
 }
 

@@ -37,6 +37,7 @@ export interface JobOverrides {
   readonly timeout?: string;
   readonly maxOutage?: string;
   readonly stream?: boolean;
+  readonly dedupe?: boolean;
   readonly first?: number;
 }
 
@@ -78,6 +79,7 @@ export function resolveJob(
     maxOutageMs: duration("max_outage", job.max_outage ?? DEFAULTS.maxOutage),
     stream: job.stream ?? false,
     onLength: job.on_length ?? "keep",
+    dedupe: job.dedupe ?? false,
     out: job.out ?? null,
     encoding: job.encoding ?? null,
     delimiter: job.delimiter ?? null,

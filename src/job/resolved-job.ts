@@ -30,6 +30,8 @@ export interface ResolvedJob {
   readonly maxOutageMs: number;
   readonly stream: boolean;
   readonly onLength: "keep" | "fail";
+  /** Items that ask the same share one answer. */
+  readonly dedupe: boolean;
   /** Template of the run directory, absolute; null lets the run choose. */
   readonly out: string | null;
   readonly encoding: string | null;

@@ -139,6 +139,10 @@ export const jobFileSchema = z.strictObject({
     .describe(
       "What an answer cut at max_tokens is: kept and counted, or a failed item; default keep",
     ),
+  dedupe: z
+    .boolean()
+    .exactOptional()
+    .describe("Ask identical requests of a run once and share the answer; default false"),
   out: z
     .string()
     .min(1)

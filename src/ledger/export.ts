@@ -7,7 +7,7 @@ import { readUsage } from "../tokens.ts";
 import { FILES, replaceFile } from "./files.ts";
 import type { ItemTable } from "./item-table.ts";
 import { LineReader } from "./line-reader.ts";
-import { type LedgerLine, parseLine } from "./line.ts";
+import { type LedgerLine, parseLine, reusedOfNote } from "./line.ts";
 
 /** An input record as the export needs it: its original is written back untouched. */
 export interface ExportRecord {
@@ -26,11 +26,13 @@ export interface ExportOptions {
   readonly bom: boolean;
   /** Escapes CSV cells that a spreadsheet would run as formulas. */
   readonly safe: boolean;
+  /** Adds a column that says whose answer it is where an item was not asked for itself. */
+  readonly marked: boolean;
   /** False for a process that does not hold the directory: the owner may be writing the same output. */
   readonly isOwner: boolean;
 }
 
-/** What the ledger says about one item, in the export's six columns. */
+/** What the ledger says about one item, in the export's columns. */
 interface Answer {
   readonly completion: string | null;
   readonly finish_reason: string | null;
@@ -38,7 +40,10 @@ interface Answer {
   readonly completion_tokens: number | null;
   readonly total_tokens: number | null;
   readonly error: string | null;
+  readonly reused: "shared" | null;
 }
+
+type Column = keyof Answer;
 
 const ANSWER_COLUMNS = [
   "completion",
@@ -47,7 +52,7 @@ const ANSWER_COLUMNS = [
   "completion_tokens",
   "total_tokens",
   "error",
-] as const satisfies readonly (keyof Answer)[];
+] as const satisfies readonly Column[];
 
 const PENDING: Answer = {
   completion: null,
@@ -56,6 +61,7 @@ const PENDING: Answer = {
   completion_tokens: null,
   total_tokens: null,
   error: null,
+  reused: null,
 };
 
 /**
@@ -69,9 +75,9 @@ export async function exportOutput(
   options: ExportOptions,
 ): Promise<string> {
   const path = join(options.directory, FILES.output(options.format));
-  const names = answerNames(options.columns);
+  const added = columnsOf(options);
   const render =
-    options.format === "csv" ? csvRenderer(options, names) : jsonlRenderer(options.columns, names);
+    options.format === "csv" ? csvRenderer(options, added) : jsonlRenderer(options.columns, added);
   const temporary = options.isOwner ? `${path}.tmp` : `${path}.${process.pid}.tmp`;
   const results = new LineReader(join(options.directory, FILES.results));
   const errors = new LineReader(join(options.directory, FILES.errors));
@@ -104,10 +110,22 @@ export async function exportOutput(
   return path;
 }
 
+/** An added column and its name in the output. */
+type NamedColumn = readonly [column: Column, name: string];
+
+function columnsOf({ columns, marked }: ExportOptions): readonly NamedColumn[] {
+  const added: readonly Column[] = marked ? [...ANSWER_COLUMNS, "reused"] : ANSWER_COLUMNS;
+  const names = answerNames(columns, added);
+  return added.map((column, at) => [column, names[at] ?? column]);
+}
+
 /** The added columns' names: one that the input uses already gets a prefix. */
-export function answerNames(columns: readonly string[]): readonly string[] {
+export function answerNames(
+  columns: readonly string[],
+  added: readonly Column[] = ANSWER_COLUMNS,
+): readonly string[] {
   const taken = new Set(columns);
-  return ANSWER_COLUMNS.map((column) => {
+  return added.map((column) => {
     let name: string = column;
     while (taken.has(name)) name = `nightshift_${name}`;
     return name;
@@ -119,7 +137,7 @@ interface Renderer {
   rows(rows: readonly [ExportRecord, Answer][]): string;
 }
 
-function csvRenderer(options: ExportOptions, names: readonly string[]): Renderer {
+function csvRenderer(options: ExportOptions, added: readonly NamedColumn[]): Renderer {
   const toCsv = (rows: readonly (readonly unknown[])[]): string =>
     stringify(rows as unknown[][], {
       cast: {
@@ -129,7 +147,9 @@ function csvRenderer(options: ExportOptions, names: readonly string[]): Renderer
       },
     });
   return {
-    header: (options.bom ? "\uFEFF" : "") + toCsv([[...options.columns, ...names]]),
+    header:
+      (options.bom ? "\uFEFF" : "") +
+      toCsv([[...options.columns, ...added.map(([, name]) => name)]]),
     rows: (rows) =>
       toCsv(
         rows.map(([{ source, fields }, answer]) => [
@@ -138,7 +158,7 @@ function csvRenderer(options: ExportOptions, names: readonly string[]): Renderer
             : options.columns.map((column) =>
                 Object.hasOwn(fields, column) ? fields[column] : "",
               )),
-          ...ANSWER_COLUMNS.map((column) => answer[column]),
+          ...added.map(([column]) => answer[column]),
         ]),
       ),
   };
@@ -152,23 +172,23 @@ function withoutFormula(cell: string): string {
   return /^[\t\r]|^\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]/.test(cell) ? `'${cell}` : cell;
 }
 
-function jsonlRenderer(columns: readonly string[], names: readonly string[]): Renderer {
-  const keys = names.map((name) => JSON.stringify(name));
+function jsonlRenderer(columns: readonly string[], added: readonly NamedColumn[]): Renderer {
+  const addedKeys = added.map(([column, name]) => [column, JSON.stringify(name)] as const);
   const columnKeys = columns.map((column) => JSON.stringify(column));
   return {
     header: "",
     rows: (rows) =>
       rows
         .map(([{ source }, answer]) => {
-          const added = ANSWER_COLUMNS.map(
-            (column, at) => `${keys[at]}:${JSON.stringify(answer[column])}`,
-          ).join(",");
+          const values = addedKeys
+            .map(([column, key]) => `${key}:${JSON.stringify(answer[column])}`)
+            .join(",");
           const own =
             typeof source === "string"
               ? // The record's own text, so that no number or key order changes on the way.
                 source.trim().slice(1, -1).trim()
               : columnKeys.map((key, at) => `${key}:${JSON.stringify(source[at])}`).join(",");
-          return `{${own}${own === "" ? "" : ","}${added}}\n`;
+          return `{${own}${own === "" ? "" : ","}${values}}\n`;
         })
         .join(""),
   };
@@ -176,8 +196,9 @@ function jsonlRenderer(columns: readonly string[], names: readonly string[]): Re
 
 function readAnswer(line: LedgerLine): Answer {
   const note = line.nightshift;
+  const reused = reusedOfNote(note);
   if (note.code !== undefined) {
-    return { ...PENDING, error: `${note.code}: ${note.message ?? ""}` };
+    return { ...PENDING, error: `${note.code}: ${note.message ?? ""}`, reused };
   }
   const body = line.response?.body as {
     choices?: { message?: Record<string, unknown>; finish_reason?: unknown }[];
@@ -192,6 +213,7 @@ function readAnswer(line: LedgerLine): Answer {
     completion_tokens: usage?.completion ?? null,
     total_tokens: usage?.total ?? null,
     error: null,
+    reused,
   };
 }
 

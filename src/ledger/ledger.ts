@@ -12,6 +12,9 @@ import { formatLine, type LedgerLine, parseLine, tryParseLine } from "./line.ts"
 import { type ScanEnd, scanLedger } from "./scan.ts";
 import { entryOfLine, entryOfOutcome, UsageTally } from "./usage-tally.ts";
 
+/** The hash, in hex, of what an item asks; null where nobody compares requests. */
+export type RequestOf = (index: number) => string | null;
+
 /** The only truth about outcomes: `results.jsonl` and `errors.jsonl` of a run directory. */
 export class Ledger {
   readonly items: ItemTable;
@@ -19,6 +22,7 @@ export class Ledger {
   readonly #directory: string;
   readonly #runId: string;
   readonly #results: AppendLog;
+  readonly #requestOf: RequestOf;
   readonly #recording = new Map<number, Promise<void>>();
   #errors: AppendLog;
 
@@ -27,6 +31,7 @@ export class Ledger {
     usage: UsageTally;
     directory: string;
     runId: string;
+    requestOf: RequestOf;
     results: AppendLog;
     errors: AppendLog;
   }) {
@@ -34,6 +39,7 @@ export class Ledger {
     this.usage = parts.usage;
     this.#directory = parts.directory;
     this.#runId = parts.runId;
+    this.#requestOf = parts.requestOf;
     this.#results = parts.results;
     this.#errors = parts.errors;
   }
@@ -41,9 +47,15 @@ export class Ledger {
   /**
    * Reads what has ended so far, cuts off a torn last line, and drops superseded errors.
    *
+   * @param requestOf says what an item asks; each line then has it, too.
    * @throws UsageError when a file holds another run's line, or a broken one before its end.
    */
-  static async open(directory: string, runId: string, costOf: CostOf): Promise<Ledger> {
+  static async open(
+    directory: string,
+    runId: string,
+    costOf: CostOf,
+    requestOf: RequestOf = () => null,
+  ): Promise<Ledger> {
     const items = new ItemTable();
     const usage = new UsageTally(costOf);
     const resultsPath = join(directory, FILES.results);
@@ -62,7 +74,7 @@ export class Ledger {
     const results = await AppendLog.open(resultsPath, resultsBytes);
     try {
       const errors = await AppendLog.open(errorsPath, errorsBytes);
-      return new Ledger({ items, usage, directory, runId, results, errors });
+      return new Ledger({ items, usage, directory, runId, requestOf, results, errors });
     } catch (error) {
       await results.close();
       throw error;
@@ -98,7 +110,7 @@ export class Ledger {
     const { index, kind } = outcome;
     const whole = this.items.state(index) === "failed" ? await this.#withEffort(outcome) : outcome;
     const log = kind === "completed" ? this.#results : this.#errors;
-    const offset = await log.append(formatLine(this.#runId, whole));
+    const offset = await log.append(formatLine(this.#runId, whole, this.#requestOf(index)));
     this.items.set(index, kind, offset);
     // The tally has counted the effort of a failure before when that was recorded.
     this.usage.add(entryOfOutcome(outcome));

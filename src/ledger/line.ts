@@ -1,4 +1,4 @@
-import type { Failed, Outcome } from "../outcome.ts";
+import type { Failed, Outcome, Reused } from "../outcome.ts";
 
 /**
  * What Nightshift adds to an OpenAI Batch output line. It counts every call for the item, those
@@ -10,6 +10,10 @@ export interface LineNote {
   readonly possibly_billed: number;
   /** Calls that brought no answer, by cause; absent where the first call did. */
   readonly retries?: Readonly<Record<string, number>>;
+  /** What was asked, as a hash in hex; absent where nobody compares requests. */
+  readonly request?: string;
+  /** The item whose answer this is: nothing was called for this one, and nothing paid. */
+  readonly shared_with?: number;
   /** Only in errors.jsonl: what `status` groups by. */
   readonly code?: string;
   readonly class?: Failed["class"];
@@ -29,8 +33,12 @@ export interface LedgerLine {
   readonly nightshift: LineNote;
 }
 
-/** The text of an outcome's line, without its line break. The gateway's body goes in untouched. */
-export function formatLine(runId: string, outcome: Outcome): string {
+/**
+ * The text of an outcome's line, without its line break. The gateway's body goes in untouched.
+ *
+ * @param request hash of what was asked, in hex; null where nobody compares requests.
+ */
+export function formatLine(runId: string, outcome: Outcome, request: string | null = null): string {
   const { index, customId, response } = outcome;
   const answer =
     response === null
@@ -43,8 +51,13 @@ export function formatLine(runId: string, outcome: Outcome): string {
       : "null";
   return (
     `{"id":"${linePrefix(runId)}${index}","custom_id":${JSON.stringify(customId)},` +
-    `"response":${answer},"error":${error},"nightshift":${JSON.stringify(note(outcome))}}`
+    `"response":${answer},"error":${error},"nightshift":${JSON.stringify(note(outcome, request))}}`
   );
+}
+
+/** How the line's item came by what it has; null where it was asked for itself. */
+export function reusedOfNote({ shared_with: shared }: LineNote): Reused["kind"] | null {
+  return shared === undefined ? null : "shared";
 }
 
 /** A line's content. Only for lines that are known to be whole. */
@@ -78,12 +91,14 @@ export function lineIndex(head: string, prefix: string): number | null {
   return /^\d{1,9}$/.test(digits) ? Number(digits) : null;
 }
 
-function note(outcome: Outcome): LineNote {
+function note(outcome: Outcome, request: string | null): LineNote {
   return {
     attempts: outcome.attempts,
     ms: Math.round(outcome.ms),
     possibly_billed: outcome.possiblyBilled,
     ...(Object.keys(outcome.retries).length > 0 && { retries: outcome.retries }),
+    ...(request !== null && { request }),
+    ...(outcome.reused !== undefined && { shared_with: outcome.reused.with }),
     ...(outcome.kind === "failed" && {
       code: outcome.error.code,
       class: outcome.class,

@@ -1,9 +1,9 @@
 import { type AnswerSummary, summarizeAnswer } from "../answer-summary.ts";
-import type { Outcome } from "../outcome.ts";
+import type { Outcome, Reused } from "../outcome.ts";
 import type { CostOf, TokenUsage } from "../tokens.ts";
 import { type Effort, effortOfLine, EffortSum } from "./effort.ts";
 import { LatencyHistogram } from "./latency.ts";
-import type { LedgerLine } from "./line.ts";
+import { type LedgerLine, reusedOfNote } from "./line.ts";
 import {
   type ModelTotals,
   type RunCounts,
@@ -16,6 +16,8 @@ import {
 export interface UsageEntry extends AnswerSummary, Effort {
   readonly kind: "completed" | "failed";
   readonly ms: number;
+  /** How the item came by an answer that was not asked for it; null where it was. */
+  readonly reused: Reused["kind"] | null;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -29,11 +31,14 @@ const NO_TOKENS: TokenUsage = { prompt: 0, completion: 0, total: 0, cached: 0, r
 export class UsageTally {
   readonly #costOf: CostOf;
   readonly #models = new Map<string, Mutable<ModelTotals>>();
+  /** What answers that were not asked for had used when they were. */
+  readonly #saved = new Map<string, Mutable<ModelTotals>>();
   readonly #latency = new LatencyHistogram();
   readonly #effort = new EffortSum();
   #truncated = 0;
   #withoutUsage = 0;
   #tokens = 0;
+  #shared = 0;
 
   constructor(costOf: CostOf) {
     this.#costOf = costOf;
@@ -49,34 +54,37 @@ export class UsageTally {
     return Object.values(this.#effort.total.retries).reduce((sum, count) => sum + count, 0);
   }
 
+  /** Completed items so far that share another one's answer. */
+  get shared(): number {
+    return this.#shared;
+  }
+
   /** US dollars so far; null where a price is missing. */
   get cost(): number | null {
-    return sumCosts(this.#pricedModels().values());
+    return sumCosts(this.#priced(this.#models).values());
   }
 
   add(entry: UsageEntry): void {
     this.#effort.add(entry);
     if (entry.kind === "failed") return;
-    this.#latency.add(entry.ms);
     if (entry.finishReason === "length") this.#truncated += 1;
-    const totals = this.#totalsOf(entry.model);
-    totals.items += 1;
+    if (entry.reused !== null) {
+      this.#shared += 1;
+      this.#addTokens(this.#saved, entry);
+      return;
+    }
+    this.#latency.add(entry.ms);
     if (entry.usage === null) this.#withoutUsage += 1;
-    const usage = entry.usage ?? NO_TOKENS;
-    this.#tokens += usage.total;
-    totals.prompt_tokens += usage.prompt;
-    totals.completion_tokens += usage.completion;
-    totals.total_tokens += usage.total;
-    totals.cached_tokens += usage.cached;
-    totals.reasoning_tokens += usage.reasoning;
-    const cost = this.#costOf(entry.model, usage);
-    totals.cost_usd = cost === null || totals.cost_usd === null ? null : totals.cost_usd + cost;
+    this.#tokens += entry.usage?.total ?? 0;
+    this.#addTokens(this.#models, entry);
   }
 
   report(counts: RunCounts): UsageReport {
     return reportUsage(
       {
-        models: this.#pricedModels(),
+        models: this.#priced(this.#models),
+        saved: this.#priced(this.#saved),
+        shared: this.#shared,
         effort: this.#effort.total,
         latency: this.#latency,
         truncated: this.#truncated,
@@ -86,44 +94,59 @@ export class UsageTally {
     );
   }
 
+  #addTokens(models: Map<string, Mutable<ModelTotals>>, { model, usage: told }: UsageEntry): void {
+    const totals = totalsOf(models, model);
+    const usage = told ?? NO_TOKENS;
+    totals.items += 1;
+    totals.prompt_tokens += usage.prompt;
+    totals.completion_tokens += usage.completion;
+    totals.total_tokens += usage.total;
+    totals.cached_tokens += usage.cached;
+    totals.reasoning_tokens += usage.reasoning;
+    const cost = this.#costOf(model, usage);
+    totals.cost_usd = cost === null || totals.cost_usd === null ? null : totals.cost_usd + cost;
+  }
+
   /** A price that was learned only after the first items holds for them, too. */
-  #pricedModels(): Map<string, ModelTotals> {
+  #priced(models: ReadonlyMap<string, ModelTotals>): Map<string, ModelTotals> {
     return new Map(
-      [...this.#models].map(([model, totals]) => {
+      [...models].map(([model, totals]) => {
         const cost = totals.cost_usd ?? this.#costOf(model, tokensOf(totals), totals.items);
         return [model, { ...totals, cost_usd: cost }];
       }),
     );
   }
+}
 
-  #totalsOf(model: string): Mutable<ModelTotals> {
-    let totals = this.#models.get(model);
-    if (totals === undefined) {
-      totals = {
-        items: 0,
-        prompt_tokens: 0,
-        completion_tokens: 0,
-        total_tokens: 0,
-        cached_tokens: 0,
-        reasoning_tokens: 0,
-        cost_usd: 0,
-      };
-      this.#models.set(model, totals);
-    }
-    return totals;
+function totalsOf(models: Map<string, Mutable<ModelTotals>>, model: string): Mutable<ModelTotals> {
+  let totals = models.get(model);
+  if (totals === undefined) {
+    totals = {
+      items: 0,
+      prompt_tokens: 0,
+      completion_tokens: 0,
+      total_tokens: 0,
+      cached_tokens: 0,
+      reasoning_tokens: 0,
+      cost_usd: 0,
+    };
+    models.set(model, totals);
   }
+  return totals;
 }
 
 export function entryOfOutcome(outcome: Outcome): UsageEntry {
   const { kind, attempts, possiblyBilled, retries } = outcome;
   const answer = kind === "completed" ? outcome.summary : NO_ANSWER;
+  const reused = outcome.reused?.kind ?? null;
   // As the line has it.
-  return { kind, attempts, possiblyBilled, retries, ms: Math.round(outcome.ms), ...answer };
+  return { kind, attempts, possiblyBilled, retries, ms: Math.round(outcome.ms), reused, ...answer };
 }
 
 export function entryOfLine(kind: "completed" | "failed", line: LedgerLine): UsageEntry {
   const answer = kind === "completed" ? summarizeAnswer(line.response?.body) : NO_ANSWER;
-  return { kind, ...effortOfLine(line), ms: line.nightshift.ms, ...answer };
+  const { nightshift: note } = line;
+  return { kind, ...effortOfLine(line), ms: note.ms, reused: reusedOfNote(note), ...answer };
 }
 
 const NO_ANSWER: AnswerSummary = { model: "unknown", finishReason: null, usage: null };

@@ -28,6 +28,15 @@ export interface UsageReport {
     /** Completed, but the gateway named no usage: their tokens are missing above. */
     readonly without_usage: number;
   };
+  /** Items whose answers were not asked for: nothing of this is in the figures above. */
+  readonly reused: {
+    /** Share the answer of another item that asks the same. */
+    readonly shared: number;
+    /** What those answers had used when they were asked for. */
+    readonly saved_tokens: number;
+    /** US dollars; null where a price is unknown. */
+    readonly saved_cost_usd: number | null;
+  };
   readonly attempts: number;
   readonly retries: Readonly<Record<string, number>>;
   /** Calls that brought no usable answer but may have been charged; not in `cost_usd`. */
@@ -46,6 +55,9 @@ export interface UsageReport {
 /** What was added up over the ended items. */
 export interface UsageTotals {
   readonly models: ReadonlyMap<string, ModelTotals>;
+  /** What answers that were not asked for had used, by model. */
+  readonly saved: ReadonlyMap<string, ModelTotals>;
+  readonly shared: number;
   readonly effort: Effort;
   readonly latency: LatencyHistogram;
   readonly truncated: number;
@@ -87,6 +99,11 @@ export function reportUsage(totals: UsageTotals, counts: RunCounts): UsageReport
       pending: counts.total === null ? null : counts.total - ended,
       truncated: totals.truncated,
       without_usage: totals.withoutUsage,
+    },
+    reused: {
+      shared: totals.shared,
+      saved_tokens: [...totals.saved.values()].reduce((sum, model) => sum + model.total_tokens, 0),
+      saved_cost_usd: sumCosts(totals.saved.values()),
     },
     attempts: effort.attempts,
     retries: Object.fromEntries(

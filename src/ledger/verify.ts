@@ -39,13 +39,21 @@ export async function verifyRun(directory: string): Promise<Verification> {
     const end = await scanLedger(join(directory, name), manifest.run_id, (line) => {
       number += 1;
       const where = `${name}:${number}`;
+      const parsed = line.index === null ? null : tryParseLine(line.bytes);
       if (line.index === null) fault(`${where} is no line of run ${manifest.run_id}`);
-      else if (tryParseLine(line.bytes) === null) fault(`${where} is damaged: it is no JSON`);
+      else if (parsed === null) fault(`${where} is damaged: it is no JSON`);
       else if (total !== null && line.index >= total) {
         fault(`${where} is item ${line.index}, but the run has only ${total} items`);
       } else if (state === "completed" && items.state(line.index) === "completed") {
         fault(`${where} is a second result of item ${line.index}`);
-      } else items.set(line.index, state, line.offset);
+      } else {
+        const shared = parsed.nightshift?.shared_with;
+        // Whoever asked is recorded first.
+        if (state === "completed" && shared !== undefined && items.state(shared) !== "completed") {
+          fault(`${where} shares the answer of item ${shared}, which has none`);
+        }
+        items.set(line.index, state, line.offset);
+      }
     });
     if (end.tornBytes > 0) {
       fault(

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { messageOf, RunStopped, UsageError } from "../errors.ts";
 import { readUnrecorded } from "../ledger/budget-log.ts";
 import { FILES, replaceJson } from "../ledger/files.ts";
-import { Ledger } from "../ledger/ledger.ts";
+import { Ledger, type RequestOf } from "../ledger/ledger.ts";
 import { type Manifest, workedMs } from "../ledger/manifest.ts";
 import {
   type Condition,
@@ -19,8 +19,10 @@ import { pricesFor, reportBudget } from "./budget/report.ts";
 import type { RunResult, Unmatched } from "./events.ts";
 import { beginSitting, endSitting } from "./life.ts";
 import { retryStop } from "./retry-stop.ts";
+import { askOnce } from "./reuse/ask-once.ts";
+import type { InputScan } from "./scan-input.ts";
 import type { Scene } from "./scene.ts";
-import { NO_WORK, work } from "./work.ts";
+import { NO_WORK } from "./work.ts";
 import { writeOutput } from "./write-output.ts";
 
 /** Which items a sitting is about. */
@@ -37,7 +39,7 @@ export async function conduct(
 ): Promise<RunResult> {
   const { order, scan, prices, directory, closers } = scene;
   prices.learn(found.gateway_prices ?? {});
-  const ledger = await Ledger.open(directory, found.run_id, prices.cost);
+  const ledger = await Ledger.open(directory, found.run_id, prices.cost, requestOf(scan));
   closers.add(() => ledger.close());
 
   const total = Math.max(scan.items, found.items ?? 0);
@@ -82,7 +84,7 @@ export async function conduct(
   );
 
   const { stop, limits } =
-    wanted.size === 0 ? NO_WORK : await work({ scene, manifest, ledger, wanted, log });
+    wanted.size === 0 ? NO_WORK : await askOnce({ scene, manifest, ledger, wanted, log });
   if (stop !== null) {
     log.warn({ event: "run.stopped", reason: stop.reason, err: stop }, stop.message);
     const told = failures === null ? stop : retryStop(stop, directory, failures.where);
@@ -97,6 +99,10 @@ export async function conduct(
   };
   log.info({ event: "run.finished", items: ended.usage.items }, "run finished");
   return ended;
+}
+
+function requestOf({ requests }: InputScan): RequestOf {
+  return (index) => requests?.hashOf(index).toString("hex") ?? null;
 }
 
 function unmatchedBy({ where, byCode }: Failures): Unmatched {

@@ -1,9 +1,8 @@
-import type { Item } from "../item.ts";
 import { loadPriceList } from "../job/pricing.ts";
 import type { JobOverrides } from "../job/resolve.ts";
 import type { JobFile, Json } from "../job/schema.ts";
-import { estimateTokens } from "../tokens.ts";
 import { checkPrices } from "./budget/check.ts";
+import { Estimate, type ModelEstimate } from "./estimate.ts";
 import { scanInput } from "./scan-input.ts";
 import { resolveTarget } from "./start.ts";
 
@@ -23,20 +22,25 @@ export interface DryRunReport {
   /** US dollars if every answer used all its `max_tokens`; null where that or a price is unknown. */
   readonly most_cost_usd: number | null;
   readonly price_sources: Readonly<Record<string, string | null>>;
+  /** Items that need no call; they are not in the figures above. Null where nobody looks for such. */
+  readonly reused: ReuseEstimate | null;
   /** What is no error, but hardly meant. */
   readonly warnings: readonly string[];
 }
 
-interface ModelEstimate {
-  readonly model: string;
-  items: number;
-  prompt_tokens: number;
-  most_completion_tokens: number | null;
+/** What a run would not ask, and what that would save. */
+interface ReuseEstimate {
+  /** Items that are asked. */
+  readonly new: number;
+  /** Items that share the answer of one of those. */
+  readonly shared: number;
+  readonly saved_prompt_tokens: number;
+  /** US dollars, as in the figures of what is asked. */
+  readonly saved_prompt_cost_usd: number | null;
+  readonly saved_most_cost_usd: number | null;
 }
 
 const SAMPLES = 3;
-/** What a message costs beyond its text. */
-const TOKENS_PER_MESSAGE = 4;
 
 /**
  * Reads and renders the whole input and calls nothing.
@@ -51,66 +55,34 @@ export async function dryRun(
   const job = await resolveTarget(target, overrides);
   const prices = await loadPriceList(job.pricing);
   const samples: { custom_id: string; body: Json }[] = [];
-  const models = new Map<string, ModelEstimate>();
-  const scan = await scanInput(job, signal, (item) => {
+  const asked = new Estimate(prices);
+  const saved = new Estimate(prices);
+  let shared = 0;
+  const scan = await scanInput(job, signal, (item, isRepeat) => {
     const body = JSON.parse(item.body) as { [key: string]: Json };
     if (samples.length < SAMPLES) samples.push({ custom_id: item.customId, body });
-    addItem(models, item, body);
+    if (isRepeat) shared += 1;
+    (isRepeat ? saved : asked).add(item, body);
   });
   checkPrices(job, scan.models, prices);
-  const estimates = [...models.values()];
-  const sum = (pick: (estimate: ModelEstimate) => number | null): number | null =>
-    estimates.reduce<number | null>((total, estimate) => {
-      const part = pick(estimate);
-      return total === null || part === null ? null : total + part;
-    }, 0);
-  const cost = (completion: (estimate: ModelEstimate) => number | null): number | null =>
-    sum((estimate) => {
-      const answer = completion(estimate);
-      if (answer === null) return null;
-      const prompt = estimate.prompt_tokens;
-      const usage = { prompt, completion: answer, total: prompt + answer, cached: 0, reasoning: 0 };
-      return prices.cost(estimate.model, usage, estimate.items);
-    });
+  const savedTotals = saved.totals();
   return {
     input: job.input,
     records: scan.records,
     items: scan.items,
     samples,
-    models: estimates,
-    prompt_tokens: sum((estimate) => estimate.prompt_tokens) ?? 0,
-    most_completion_tokens: sum((estimate) => estimate.most_completion_tokens),
-    prompt_cost_usd: cost(() => 0),
-    most_cost_usd: cost((estimate) => estimate.most_completion_tokens),
-    price_sources: Object.fromEntries(estimates.map(({ model }) => [model, prices.source(model)])),
+    models: asked.models,
+    ...asked.totals(),
+    price_sources: Object.fromEntries(scan.models.map((model) => [model, prices.source(model)])),
+    reused: job.dedupe
+      ? {
+          new: scan.items - shared,
+          shared,
+          saved_prompt_tokens: savedTotals.prompt_tokens,
+          saved_prompt_cost_usd: savedTotals.prompt_cost_usd,
+          saved_most_cost_usd: savedTotals.most_cost_usd,
+        }
+      : null,
     warnings: scan.warnings,
   };
-}
-
-function addItem(
-  models: Map<string, ModelEstimate>,
-  item: Item,
-  body: { readonly [key: string]: Json },
-): void {
-  let estimate = models.get(item.model);
-  if (estimate === undefined) {
-    estimate = { model: item.model, items: 0, prompt_tokens: 0, most_completion_tokens: 0 };
-    models.set(item.model, estimate);
-  }
-  const most = body["max_completion_tokens"] ?? body["max_tokens"];
-  estimate.items += 1;
-  estimate.prompt_tokens += promptTokens(body["messages"] ?? null);
-  estimate.most_completion_tokens =
-    typeof most === "number" && estimate.most_completion_tokens !== null
-      ? estimate.most_completion_tokens + most
-      : null;
-}
-
-function promptTokens(messages: Json): number {
-  if (!Array.isArray(messages)) return 0;
-  return messages.reduce<number>((sum, message) => {
-    const content = (message as { content?: Json } | null)?.content;
-    const text = typeof content === "string" ? content : JSON.stringify(content ?? "");
-    return sum + estimateTokens(text) + TOKENS_PER_MESSAGE;
-  }, 0);
 }

@@ -16,6 +16,8 @@ export interface Progress {
   readonly failed: number;
   /** Null unless this is a retry: the counts above are the run's, where every item may have ended. */
   readonly retrying: RetryProgress | null;
+  /** Completed ones that share the answer of another item. */
+  readonly shared: number;
   readonly in_flight: number;
   /** Calls so far that brought no answer and were or will be made again. */
   readonly retries: number;

@@ -43,6 +43,7 @@ async function exportOnce(directory: string, request: ExportRequest): Promise<Ex
     delimiter = null,
     csvBom = false,
     csvSafe = false,
+    dedupe = false,
     // Written by us from a ResolvedJob.
   } = manifest.job as Partial<ResolvedJob>;
   const { path: inputPath, sha256 } = manifest.input;
@@ -55,6 +56,7 @@ async function exportOnce(directory: string, request: ExportRequest): Promise<Ex
     columns: manifest.columns,
     bom: request.csvBom ?? csvBom,
     safe: request.csvSafe ?? csvSafe,
+    marked: dedupe,
     isOwner: false,
   });
   const { completed, failed } = items;

@@ -9,7 +9,7 @@ import type { WorkParts } from "./work-parts.ts";
 const TICK_MS = 250;
 
 export interface ProgressParts extends WorkParts {
-  readonly governor: Governor;
+  readonly governor: Pick<Governor, "inFlight" | "holdup" | "awayMs" | "lastMessage">;
   readonly stop: (reason: RunStopped) => void;
 }
 
@@ -60,6 +60,7 @@ function progressNow(
     total,
     completed,
     failed,
+    shared: ledger.usage.shared,
     in_flight: governor.inFlight,
     retries: ledger.usage.retries,
     tokens: ledger.usage.tokens,

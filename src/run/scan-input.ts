@@ -5,10 +5,12 @@ import { basename } from "node:path";
 import { UsageError } from "../errors.ts";
 import { DuplicateFinder, hashOf } from "../input/duplicates.ts";
 import type { Item } from "../item.ts";
+import { readRequest } from "../job/request-hash.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import { boundedCase, hasBudget } from "./budget/check.ts";
 import { largerCase, type WorstCase } from "./budget/worst-case.ts";
 import { readItems } from "./read-items.ts";
+import { RequestTable } from "./reuse/request-table.ts";
 
 /** What one whole pass over an input found. */
 export interface InputScan {
@@ -27,6 +29,8 @@ export interface InputScan {
   readonly models: readonly string[];
   /** The most that an item may use; null where the run has no budget. */
   readonly largest: WorstCase | null;
+  /** What each item asks; null where nobody compares requests. */
+  readonly requests: RequestTable | null;
   /** What is no error, but hardly meant. */
   readonly warnings: readonly string[];
 }
@@ -39,13 +43,14 @@ const MOST_KEPT = 8 * 1024 * 1024;
  * Reads and renders the whole input before anything is called, so that what is wrong with it is
  * told while it is still free.
  *
- * @param onItem sees each item that the run will ask about.
+ * @param onItem sees each item that the run will ask about, and whether an earlier one asks the same
+ *   (never, where nobody compares requests).
  * @throws UsageError with file and line for the first thing that is wrong.
  */
 export async function scanInput(
   job: ResolvedJob,
   signal: AbortSignal,
-  onItem?: (item: Item) => void,
+  onItem?: (item: Item, isRepeat: boolean) => void,
 ): Promise<InputScan> {
   const hash = createHash("sha256");
   let bytes = 0;
@@ -63,6 +68,8 @@ export async function scanInput(
   let kept: Item[] | null = [];
   let keptSize = 0;
   let records = 0;
+  const requests = job.dedupe ? new RequestTable() : null;
+  let warmest = 0;
   const isBudgeted = hasBudget(job);
   let largest: WorstCase | null = null;
   let firstBody: string | null = null;
@@ -82,7 +89,13 @@ export async function scanInput(
       keptSize += item.body.length;
       if (keptSize > MOST_KEPT) kept = null;
       kept?.push(item);
-      onItem?.(item);
+      let isRepeat = false;
+      if (requests !== null) {
+        const { hash, temperature } = readRequest(item.body);
+        isRepeat = requests.add(hash);
+        if (isRepeat) warmest = Math.max(warmest, temperature ?? 0);
+      }
+      onItem?.(item, isRepeat);
     }
   }
   const suspects = ids.suspects();
@@ -98,7 +111,11 @@ export async function scanInput(
     kept,
     models: [...models],
     largest,
-    warnings: allTheSame && items > 1 ? [sameQuestion(job, items)] : [],
+    requests,
+    warnings: [
+      ...(allTheSame && items > 1 ? [sameQuestion(job, items)] : []),
+      ...(requests !== null && warmest > 0 ? [sharedChance(requests, warmest)] : []),
+    ],
   };
 }
 
@@ -107,7 +124,15 @@ function sameQuestion(job: ResolvedJob, items: number): string {
     job.messages === null
       ? "the requests do not differ"
       : "the prompt names no column whose values differ";
-  return `${basename(job.input)}: all ${items} items will ask the same, and each is paid for: ${cause}`;
+  const price = job.dedupe ? "" : ", and each is paid for";
+  return `${basename(job.input)}: all ${items} items will ask the same${price}: ${cause}`;
+}
+
+function sharedChance({ size, distinct }: RequestTable, temperature: number): string {
+  return (
+    `dedupe: ${size - distinct} items share the answer of another, though at temperature ${temperature} ` +
+    "each would have got its own: leave dedupe out where the differences are wanted"
+  );
 }
 
 /** Changes whenever the file is written to or replaced; empty when it is gone. */

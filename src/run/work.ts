@@ -1,11 +1,10 @@
-import { RunStopped, UsageError } from "../errors.ts";
+import type { RunStopped } from "../errors.ts";
 import type { Answering } from "../gateway/answer-item.ts";
 import { createGatewayClient, type GatewayClient } from "../gateway/client.ts";
 import { Governor, type Limits } from "../gateway/governor.ts";
 import { askModels } from "../gateway/preflight.ts";
 import type { Verdict } from "../gateway/verdict.ts";
 import type { Item } from "../item.ts";
-import type { Wanted } from "../ledger/select.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import { VERSION } from "../system/version.ts";
@@ -18,11 +17,10 @@ import { GatewayHealth } from "./gateway-health.ts";
 import { learnPrices } from "./learn-prices.ts";
 import { preflight } from "./preflight.ts";
 import { startProgress } from "./progress.ts";
-import { readItems } from "./read-items.ts";
-import { lastModified } from "./scan-input.ts";
-import type { Scene } from "./scene.ts";
 import { sit } from "./sitting.ts";
+import { tellOutcome } from "./tell-outcome.ts";
 import { TokenReservation } from "./token-reservation.ts";
+import { wantedItems } from "./wanted-items.ts";
 import type { WorkParts } from "./work-parts.ts";
 
 /** Items that one process may hold for each call in flight: the others wait to try again. */
@@ -118,12 +116,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
       log,
       onEvent: order.onEvent,
       stop,
-      onOutcome: (outcome) => {
-        wanted.done(outcome.index);
-        if (outcome.kind === "completed") return;
-        const { index, customId, error } = outcome;
-        order.onEvent({ event: "item_failed", index, custom_id: customId, ...error });
-      },
+      onOutcome: (outcome) => tellOutcome(parts, outcome),
     });
   } catch (error) {
     stop(asRunStopped(error));
@@ -147,41 +140,6 @@ async function stopIfRefused(
 ): Promise<void> {
   const answer = await askModels(client, clock.now()).catch(() => null);
   if (answer?.kind === "trouble") stop(reason);
-}
-
-/** The wanted items, read anew; the input must still be what was scanned. */
-async function* wantedItems(
-  { order, scan }: Scene,
-  wanted: Wanted,
-  signal: AbortSignal,
-): AsyncGenerator<readonly Item[]> {
-  const { job } = order;
-  if (scan.kept !== null) {
-    yield scan.kept.filter((item) => wanted.has(item.index));
-    return;
-  }
-  try {
-    const source = await readItems(job, { signal });
-    for await (const batch of source.batches()) {
-      const items = batch.flatMap(({ item }) => (wanted.has(item.index) ? [item] : []));
-      if (items.length === 0) continue;
-      if ((await lastModified(job.input)) !== scan.modified) {
-        throw inputChanged(job.input, "it was written to");
-      }
-      yield items;
-    }
-  } catch (error) {
-    if (error instanceof UsageError) throw inputChanged(job.input, error.message);
-    throw error;
-  }
-}
-
-function inputChanged(path: string, detail: string): RunStopped {
-  return new RunStopped(
-    "input",
-    `${path} changed while the run was reading it: ${detail}`,
-    "Restore the input and run the same command again, or start afresh with --new.",
-  );
 }
 
 function logVerdict(log: Log, item: Item, verdict: Exclude<Verdict, { class: "completed" }>): void {

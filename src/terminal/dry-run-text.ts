@@ -16,6 +16,13 @@ export interface DryRunView {
   readonly prompt_cost_usd: number | null;
   readonly most_cost_usd: number | null;
   readonly price_sources: PriceSources;
+  readonly reused: {
+    readonly new: number;
+    readonly shared: number;
+    readonly saved_prompt_tokens: number;
+    readonly saved_prompt_cost_usd: number | null;
+    readonly saved_most_cost_usd: number | null;
+  } | null;
 }
 
 const SAMPLE_COLUMNS = 400;
@@ -42,6 +49,7 @@ function reportRows(report: DryRunView, paint: Paint): Row[] {
   return [
     row("input", oneLine(report.input)),
     row("items", formatCount(items) + (items < records ? ` of ${plural(records, "record")}` : "")),
+    ...reusedRows(report.reused),
     {
       label: "model",
       lines:
@@ -57,6 +65,20 @@ function reportRows(report: DryRunView, paint: Paint): Row[] {
           : `${formatCount(most)} completion at most`),
     ),
     row("cost", costText(report, paint)),
+  ];
+}
+
+/** What would not be asked, and what that would save. */
+function reusedRows(reused: DryRunView["reused"]): Row[] {
+  if (reused === null) return [];
+  const { saved_prompt_cost_usd: prompts, saved_most_cost_usd: most } = reused;
+  const money =
+    prompts === null
+      ? ""
+      : `, about ${formatMoney(prompts)}` + (most === null ? "" : `, ${formatMoney(most)} at most`);
+  return [
+    row("to ask", `${formatCount(reused.new)} new, ${formatCount(reused.shared)} shared`),
+    row("saves", `about ${formatCount(reused.saved_prompt_tokens)} prompt tokens${money}`),
   ];
 }
 

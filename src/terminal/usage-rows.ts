@@ -29,6 +29,11 @@ export interface UsageView {
     readonly truncated: number;
     readonly without_usage: number;
   };
+  readonly reused: {
+    readonly shared: number;
+    readonly saved_tokens: number;
+    readonly saved_cost_usd: number | null;
+  };
   readonly attempts: number;
   readonly retries: Readonly<Record<string, number>>;
   readonly possibly_billed: number;
@@ -47,6 +52,7 @@ export function usageRows(usage: UsageView, sources: PriceSources, paint: Paint)
     ...(items.completed > 0
       ? [{ label: "tokens", lines: tokensLines(usage, paint) }, costRow(usage, sources, paint)]
       : []),
+    ...reusedRows(usage.reused),
     ...(usage.attempts > 0 ? [row("calls", plural(usage.attempts, "attempt"))] : []),
     ...retriesRows(usage.retries),
     ...(usage.possibly_billed > 0 ? [row("maybe paid", possiblyBilledText(usage, paint))] : []),
@@ -54,6 +60,20 @@ export function usageRows(usage: UsageView, sources: PriceSources, paint: Paint)
       ? [row("latency", `p50 ${formatDuration(latency.p50)}, p95 ${formatDuration(latency.p95)}`)]
       : []),
     ...(usage.wall_seconds > 0 ? [row("time", timeText(usage))] : []),
+  ];
+}
+
+/** What needed no call, and what that saved. */
+function reusedRows({
+  shared,
+  saved_tokens: tokens,
+  saved_cost_usd: cost,
+}: UsageView["reused"]): Row[] {
+  if (shared === 0) return [];
+  const saved = cost === null ? "" : ` (${formatMoney(cost)})`;
+  return [
+    row("not asked", `${plural(shared, "item shares", "items share")} another's answer`),
+    row("saved", plural(tokens, "token") + saved),
   ];
 }
 

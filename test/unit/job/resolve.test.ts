@@ -36,6 +36,7 @@ describe("a job with nothing but an input", () => {
       maxOutageMs: 86_400_000,
       stream: false,
       onLength: "keep",
+      dedupe: false,
       out: null,
       encoding: null,
       delimiter: null,

@@ -50,6 +50,7 @@ const OPTIONS = {
   columns: ["text"],
   bom: false,
   safe: false,
+  marked: false,
   isOwner: true,
 } as const;
 
@@ -101,6 +102,18 @@ function answering(index: number, content: string | null): Outcome {
 }
 
 describe("a CSV output", () => {
+  test("says whose answer it is where the run reuses answers, and only there", async () => {
+    const outcomes = [
+      answering(0, "yes"),
+      aCompleted(1, { reused: { kind: "shared", with: 0 } }),
+      aFailed(2, { reused: { kind: "shared", with: 3 } }),
+    ];
+    const rows = csvRecords(["a"], ["a"], ["b"]);
+    const marked = parse(await exported(rows, outcomes, { marked: true }));
+    expect(marked.map((row) => row.at(-1))).toEqual(["reused", "", "shared", "shared"]);
+    expect(parse(await exported(rows, outcomes))[0]).not.toContain("reused");
+  });
+
   test("has every record in the input's order with its answer, whatever order they ended in", async () => {
     const records = csvRecords(["good"], ["bad"], ["never asked"], ["refused"]);
     const output = await exported(records, [

@@ -116,6 +116,8 @@ export function anOutcome(items = 12): fc.Arbitrary<Outcome> {
     possiblyBilled: fc.nat(2),
     retries: fc.dictionary(fc.constantFrom("http_500", "timeout", "rate_limited"), fc.nat(5)),
   };
+  const shared = fc.record({ kind: fc.constant("shared" as const), with: fc.nat(items - 1) });
+  const reused = fc.option(shared, { nil: undefined });
   const usage = fc.record({ prompt_tokens: fc.nat(9_999), completion_tokens: fc.nat(9_999) });
   const body = fc
     .record({
@@ -126,7 +128,11 @@ export function anOutcome(items = 12): fc.Arbitrary<Outcome> {
     })
     .map(aBody);
   return fc.oneof(
-    fc.record({ ...ended, body }).map((answered) => aCompleted(answered.index, answered)),
+    fc
+      .record({ ...ended, body, reused })
+      .map(({ reused, ...answered }) =>
+        aCompleted(answered.index, { ...answered, ...(reused !== undefined && { reused }) }),
+      ),
     fc
       .record({ ...ended, message: fc.string({ unit: "binary" }) })
       .map(({ message, ...rest }) =>

@@ -76,6 +76,27 @@ describe("the report", () => {
     });
   });
 
+  test("counts a shared answer as completed, and what it had used as saved", () => {
+    const shared = { attempts: 0, ms: 0, reused: { kind: "shared", with: 0 } as const };
+    const report = reportOf([aCompleted(0), aCompleted(1, shared), aFailed(2, shared)]);
+    expect(report).toMatchObject({
+      usage: { total_tokens: 10 },
+      cost_usd: 0.000_01,
+      models: { "gpt-4o-mini": { items: 1 } },
+      items: { completed: 2, failed: 1 },
+      reused: { shared: 1, saved_tokens: 10, saved_cost_usd: 0.000_01 },
+      attempts: 1,
+      latency_ms: reportOf([aCompleted(0)]).latency_ms,
+    });
+  });
+
+  test("does not know what was saved where it does not know a price", () => {
+    const body = aBody({ model: "mystery" });
+    const report = reportOf([aCompleted(1, { body, reused: { kind: "shared", with: 0 } })]);
+    expect(report.reused).toEqual({ shared: 1, saved_tokens: 10, saved_cost_usd: null });
+    expect(report.cost_usd).toBe(0);
+  });
+
   test("counts answers that were cut at max_tokens", () => {
     const cut = aCompleted(0, { body: aBody({ finishReason: "length" }) });
     expect(reportOf([cut, aCompleted(1)]).items.truncated).toBe(1);

@@ -28,6 +28,19 @@ async function faultsOf(...files: Parameters<typeof verification>): Promise<read
   return (await verification(...files)).faults;
 }
 
+const shared = (index: number, leader: number): string =>
+  `${formatLine(RUN_ID, aCompleted(index, { reused: { kind: "shared", with: leader } }))}\n`;
+
+test("a shared answer must be somebody's, who has it first", async () => {
+  expect(await faultsOf([completed(2), shared(0, 2), shared(1, 2)])).toEqual([]);
+  expect(await faultsOf([shared(0, 2), completed(2)])).toEqual([
+    "results.jsonl:1 shares the answer of item 2, which has none",
+  ]);
+  expect(await faultsOf([shared(0, 1)], [failed(1)])).toEqual([
+    "results.jsonl:1 shares the answer of item 1, which has none",
+  ]);
+});
+
 describe("a sound run", () => {
   test("adds up: items = completed + failed + pending", async () => {
     expect(await verification([completed(2), completed(0)], [failed(3)])).toEqual({

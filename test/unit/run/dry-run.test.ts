@@ -48,6 +48,20 @@ describe("a dry run", () => {
     });
   });
 
+  it("says which items share an answer, and what that saves", async () => {
+    const job = { params: { max_tokens: 100 }, pricing: PRICING, dedupe: true };
+    const found = await report(`${JSON.stringify({ text: "another text" })}\n${records(3)}`, job);
+    expect(found).toMatchObject({ items: 4, prompt_tokens: 14, most_cost_usd: 414 });
+    expect(found.reused).toEqual({
+      new: 2,
+      shared: 2,
+      saved_prompt_tokens: 14,
+      saved_prompt_cost_usd: 14,
+      saved_most_cost_usd: 414,
+    });
+    expect((await report(records(3))).reused).toBeNull();
+  });
+
   it("knows what the prompts cost, and what everything costs at most", async () => {
     const job = { params: { max_tokens: 100 }, pricing: PRICING };
     expect(await report(records(2), job)).toMatchObject({

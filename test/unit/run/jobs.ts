@@ -47,6 +47,7 @@ export function aJob(changes: Partial<ResolvedJob> = {}): ResolvedJob {
     maxOutageMs: 60_000,
     stream: false,
     onLength: "keep",
+    dedupe: false,
     out: null,
     encoding: null,
     delimiter: null,
@@ -70,6 +71,7 @@ export function aScan(changes: Partial<InputScan> = {}): InputScan {
     models: ["gpt-4o-mini"],
     kept: null,
     largest: null,
+    requests: null,
     warnings: [],
     ...changes,
   };

@@ -64,6 +64,31 @@ describe("the scan of an input", () => {
     expect((await scan("in.jsonl", lines, { budget: requests })).items).toBe(2);
   });
 
+  it("compares requests only where they are to be shared, and tells repeats", async () => {
+    const repeats: boolean[] = [];
+    await using workspace = await aWorkspace();
+    const input = await workspace.write("in.csv", "id,text\na,Hello\nb,Bye\nc,Hello\n");
+    const { requests, warnings } = await scanInput(
+      aJob({ input, dedupe: true }),
+      NEVER,
+      (_item, isRepeat) => repeats.push(isRepeat),
+    );
+    expect([requests?.size, requests?.distinct]).toEqual([3, 2]);
+    expect([repeats, warnings]).toEqual([[false, false, true], []]);
+    expect((await scanInput(aJob({ input }), NEVER)).requests).toBeNull();
+  });
+
+  it("warns once where shared answers would have differed", async () => {
+    const lines = '{"text":"a"}\n{"text":"b"}\n{"text":"a"}\n{"text":"a"}\n';
+    const warm = { params: { temperature: 0.7 }, dedupe: true };
+    expect((await scan("in.jsonl", lines, warm)).warnings).toEqual([
+      expect.stringContaining("2 items share the answer of another, though at temperature 0.7"),
+    ]);
+    const distinct = '{"text":"a"}\n{"text":"b"}\n';
+    expect((await scan("in.jsonl", distinct, warm)).warnings).toEqual([]);
+    expect((await scan("in.jsonl", lines, { ...warm, params: {} })).warnings).toEqual([]);
+  });
+
   it("tells the most that any item may use where there is a budget", async () => {
     const budget = { usd: null, tokens: 5_000, requests: null };
     const line = (most: number, text: string): string =>

@@ -17,6 +17,7 @@ function aReport(changes: Partial<DryRunReport> = {}): DryRunReport {
     prompt_cost_usd: 0.00185,
     most_cost_usd: 0.00485,
     price_sources: { "gpt-4o-mini": "genai-prices" },
+    reused: null,
     warnings: [],
     ...changes,
   };

@@ -59,6 +59,7 @@ export function aUsage(changes: Partial<Usage> = {}): Usage {
     cost_usd: 0.01234,
     models: { "gpt-4o-mini": aModel() },
     items: someItems(),
+    reused: { shared: 0, saved_tokens: 0, saved_cost_usd: 0 },
     attempts: 1_000,
     retries: {},
     possibly_billed: 0,
