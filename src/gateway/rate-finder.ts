@@ -179,6 +179,10 @@ export class RateFinder {
 
   /** Another process that uses the account goes by another rate. */
   adopt(rate: number, now: number): void {
+    const before = this.#rate ?? 0;
+    // It tried a little more, and was refused: that need not be tried by each of them.
+    const isTakenBack = rate < before && rate * RISEN_SHARE > before;
+    if (isTakenBack) this.#trySeldomer(TRIAL_INTERVAL_GROWTH);
     this.#rate = Math.min(rate, this.most ?? Infinity);
     this.#limit = this.#certain = this.#rate / this.#usedShare;
     this.#isTrial = false;
@@ -262,10 +266,12 @@ export class RateFinder {
     // One that has just been found by a trial need not be tried again so soon.
     if (isNew)
       this.#trialAfterMs = FIRST_TRIAL_MS * (this.#limit > before && before > 0 ? growth : 1);
-    else if (repeated) {
-      this.#trialAfterMs = Math.min(LONGEST_TRIAL_INTERVAL_MS, this.#trialAfterMs * growth);
-    }
+    else if (repeated) this.#trySeldomer(growth);
     this.#nextTrialAt = now + this.#trialAfterMs;
+  }
+
+  #trySeldomer(growth: number): void {
+    this.#trialAfterMs = Math.min(LONGEST_TRIAL_INTERVAL_MS, this.#trialAfterMs * growth);
   }
 
   #isSurprising(measured: number | null): boolean {

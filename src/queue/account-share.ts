@@ -10,8 +10,8 @@ import type { Connection } from "./connection.ts";
 
 /** An exchange that takes longer has failed: calls do not wait for a Redis in trouble. */
 const ANSWERS_WITHIN_MS = 1_000;
-/** What nobody takes for this long is lost: a rate, unlike a balance, cannot be saved up. */
-const CAPACITY_MS = 250;
+/** What is wanted and not taken for this long is lost: a rate, unlike a balance, cannot be saved up. */
+const CAPACITY_MS = 100;
 /** A process that asked within this time keeps its part while the others come first. */
 const WAITS_MS = 500;
 /** A process that has not asked for this long does not count. */
@@ -36,10 +36,12 @@ local state = saved and cjson.decode(saved)
   or { at = now, closedMs = 0, limits = {}, level = { rpm = 0, tpm = 0 }, processes = {} }
 local elapsed = math.max(0, now - state.at)
 state.at = now
+local wasClosed = state.closedMs > 0
 state.closedMs = math.max(0, state.closedMs - elapsed, ask.closeMs)
 
 local own = state.processes[id] or {
-  want = { rpm = 0, tpm = 0 }, due = { rpm = 0, tpm = 0 }, news = { rpm = 0, tpm = 0 }
+  want = { rpm = 0, tpm = 0 }, lacks = { rpm = 0, tpm = 0 },
+  due = { rpm = 0, tpm = 0 }, news = { rpm = 0, tpm = 0 }
 }
 state.processes[id] = own
 own.most = ask.most
@@ -63,13 +65,21 @@ local function ratePerMs(kind) return tonumber(limitOf(kind)) / 60000 end
 local function capacity(kind) return 1 + ratePerMs(kind) * ${CAPACITY_MS} end
 
 local function shareOut(kind)
-  local before = state.level[kind]
-  state.level[kind] = math.min(before + ratePerMs(kind) * elapsed, capacity(kind))
-  local accrued = math.max(0, state.level[kind] - before)
-  local waiting = {}
+  local waiting, isWanted = {}, false
   for _, process in pairs(state.processes) do
-    if process.idle < ${WAITS_MS} then table.insert(waiting, process) else process.due[kind] = 0 end
+    if process.idle < ${WAITS_MS} then
+      table.insert(waiting, process)
+      isWanted = isWanted or process.lacks[kind] > 0
+    else process.due[kind] = 0 end
   end
+  -- Calls must not begin with a burst after a time in which nobody might send, or wanted to.
+  local before, most = state.level[kind], isWanted and capacity(kind) or 1
+  if wasClosed then before, most = 0, 0 end
+  if wasClosed or not isWanted then
+    for _, process in pairs(state.processes) do process.due[kind] = 0 end
+  end
+  state.level[kind] = math.min(before + ratePerMs(kind) * elapsed, most)
+  local accrued = math.max(0, state.level[kind] - before)
   -- Below nothing where a process is due more than it wants by now: the others get that too.
   local function need(process) return process.want[kind] - process.due[kind] end
   table.sort(waiting, function(a, b) return need(a) < need(b) end)
@@ -90,9 +100,12 @@ end
 
 local function grant(kind)
   local asked = ask.want[kind]
-  own.want[kind] = asked
+  own.want[kind], own.lacks[kind] = asked, asked
   if state.closedMs > 0 then return 0 end
-  if not limitOf(kind) then return asked end
+  if not limitOf(kind) then
+    own.lacks[kind] = 0
+    return asked
+  end
   local level, others, longest = state.level[kind], 0, 0
   for _, process in pairs(state.processes) do
     if process ~= own then
@@ -105,6 +118,7 @@ local function grant(kind)
   if granted == 0 and asked > 0 and level >= 1 and own.due[kind] >= longest then granted = 1 end
   state.level[kind] = level - granted
   own.due[kind] = math.max(0, own.due[kind] - granted)
+  own.lacks[kind] = asked - granted
   return granted
 end
 

@@ -17,8 +17,8 @@ const RATE = 1_000;
 const LIMITS = { rpm: RATE * 60, tpm: null };
 const GREEDY = { requests: 10_000, tokens: 0 };
 const NOTHING = { requests: 0, tokens: 0 };
-/** What a bucket holds at most: a quarter of a second's worth and one. */
-const CAPACITY = RATE / 4 + 1;
+/** What a bucket holds at most: a tenth of a second's worth and one. */
+const CAPACITY = RATE / 10 + 1;
 
 for (const kind of SERVER_KINDS) {
   describe.skipIf(kind.isMissing)(`an account's share on ${kind.name}`, () => {
@@ -131,11 +131,36 @@ for (const kind of SERVER_KINDS) {
       expect(granted).toBeGreaterThan(0.98 * due - 1);
     });
 
-    test("saves up no more than a quarter of a second", async () => {
+    test("saves up no more than a tenth of a second for those who wait", async () => {
       const share = await limited();
-      await pass(60_000);
+      await share.exchange(GREEDY);
+      await pass(400);
+      expect((await share.exchange(GREEDY)).requests).toBe(CAPACITY);
+    });
+
+    test("saves up one and no more while nobody waits", async () => {
+      const share = await limited();
+      // Who has not asked for half a second waits no longer.
+      for (const ask of [GREEDY, NOTHING, { requests: 1, tokens: 0 }]) {
+        await share.exchange(ask);
+        await pass(60_000);
+        expect((await share.exchange(GREEDY)).requests).toBe(1);
+        await pass(100);
+        await share.exchange({ requests: 1, tokens: 0 });
+      }
+    });
+
+    test("saves up nothing while all are to wait", async () => {
+      const share = await limited();
+      await share.exchange({ ...GREEDY, closeMs: 2_000 });
+      for (const ms of [1_900, 200]) {
+        await pass(ms);
+        expect((await share.exchange(GREEDY)).requests).toBe(0);
+      }
+      await pass(50);
       const { requests } = await share.exchange(GREEDY);
-      expect(requests).toBe(CAPACITY);
+      expect(requests).toBeGreaterThanOrEqual(50);
+      expect(requests).toBeLessThan(70);
     });
 
     test("grants what is larger than the bucket in parts", async () => {
@@ -213,9 +238,9 @@ for (const kind of SERVER_KINDS) {
     test("what one was due and wants no more the other gets at once", async () => {
       const [first, second] = [await limited({ rpm: 6_000, tpm: null }), open()];
       for (const share of [first, second]) await share.exchange(GREEDY);
-      await pass(200);
+      await pass(100);
       await first.exchange(NOTHING);
-      expect((await second.exchange(GREEDY)).requests).toBeGreaterThanOrEqual(20);
+      expect((await second.exchange(GREEDY)).requests).toBeGreaterThanOrEqual(10);
     });
 
     test("what one that went away was due comes to the others", async () => {
@@ -244,8 +269,8 @@ for (const kind of SERVER_KINDS) {
       }
       const all = granted[0] + granted[1];
       expect(all).toBeGreaterThan(0.98 * 100 * 2);
-      // A bucket of the lower limit, 26, is all that is left from before; who comes first gets it.
-      expect(all).toBeLessThanOrEqual(26 + (await accrued(100)));
+      // A bucket of the lower limit, 11, is all that is left from before; who comes first gets it.
+      expect(all).toBeLessThanOrEqual(11 + (await accrued(100)));
       expect(Math.abs(granted[0] - granted[1])).toBeLessThan(40);
     });
 
@@ -255,7 +280,7 @@ for (const kind of SERVER_KINDS) {
       const most = { rpm: 6_000, tpm: null };
       expect((await capped.exchange({ ...NOTHING, most })).limits).toEqual(most);
       await pass(200);
-      expect((await free.exchange(GREEDY)).requests).toBeLessThanOrEqual(26);
+      expect((await free.exchange(GREEDY)).requests).toBeLessThanOrEqual(11);
       const higher = { rpm: 90_000, tpm: null };
       expect((await free.exchange({ ...NOTHING, limits: higher })).limits).toEqual(most);
       let granted = 0;
@@ -265,7 +290,7 @@ for (const kind of SERVER_KINDS) {
         await capped.exchange({ ...NOTHING, most });
       }
       expect(granted).toBeGreaterThan(0.9 * 150);
-      expect(granted).toBeLessThanOrEqual(26 + (await accrued(100)));
+      expect(granted).toBeLessThanOrEqual(11 + (await accrued(100)));
       await pass(2_000);
       // What was told against it does not hold later either.
       expect((await free.exchange(NOTHING)).limits).toEqual(most);
@@ -279,7 +304,7 @@ for (const kind of SERVER_KINDS) {
       await capped.exchange({ ...NOTHING, most });
       const grant = await free.exchange({ requests: 9, tokens: 1_000 });
       expect(grant).toMatchObject({ requests: 9, limits: most });
-      expect(grant.tokens).toBeLessThanOrEqual(26);
+      expect(grant.tokens).toBeLessThanOrEqual(11);
     });
 
     test("tells each what the others have used since it asked last", async () => {
@@ -351,8 +376,9 @@ for (const kind of SERVER_KINDS) {
       await pass(-3_600_000);
       await share.exchange({ ...NOTHING, closeMs: 100 });
       await pass(300);
-      const { requests, closedMs } = await share.exchange(GREEDY);
-      expect([requests, closedMs]).toEqual([CAPACITY, 0]);
+      const { closedMs } = await share.exchange(GREEDY);
+      await pass(300);
+      expect([closedMs, (await share.exchange(GREEDY)).requests]).toEqual([0, CAPACITY]);
     });
 
     test("keeps one key, for an hour after the last use", async () => {

@@ -169,6 +169,18 @@ describe("the rate finder", () => {
     expect(finder.learned).toBeLessThanOrEqual(1.03 * limit);
   });
 
+  it("does not repeat at once what another has tried in vain", () => {
+    const triedAt = (adopted: readonly number[]): number => {
+      const finder = new RateFinder(1, null, 6_000, 0);
+      for (const rate of adopted) finder.adopt(rate, 1_000);
+      finder.sent(0, 100);
+      let now = 1_000;
+      while ((finder.rate ?? 0) <= 6_000) finder.pressed((now += 1_000));
+      return now;
+    };
+    expect([triedAt([6_000]), triedAt([6_300, 6_000])]).toEqual([9_000, 41_000]);
+  });
+
   it("learns nothing from single refusals among many answers", () => {
     const finder = new RateFinder(0.965, null, null, 0);
     const explained: boolean[] = [];

@@ -168,7 +168,7 @@ describe("a process that shares an account", () => {
     await clock.advance(60_000);
     const told = asks.flatMap(({ limits }) => limits?.rpm ?? []);
     // Each trial is one step, and is taken back at once.
-    expect(told.length).toBeGreaterThan(3);
+    expect(told.length).toBeGreaterThanOrEqual(2);
     for (const rpm of told) expect(rpm).toBeLessThan(1.06 * RATE);
     expect(finder.learned).toBeNull();
   });
