@@ -1,7 +1,7 @@
 /** What the processes that use one account at the same time share: its rates, and being told to wait. */
 export interface AccountShare {
   /**
-   * Tells the others what this process learned and takes what it may send now. Called some ten
+   * Tells the others what this process learned and takes what it may send now. Called some forty
    * times a second while calls wait.
    *
    * @throws when the shared place does not answer; then nothing was granted.

@@ -20,7 +20,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   "bottleneck, as it comes": { kind: "bottleneck", heartbeatMs: null, batch: 1 },
   "bottleneck, heartbeat 100 ms": { kind: "bottleneck", heartbeatMs: 100, batch: 1 },
   "the same in batches of 25": { kind: "bottleneck", heartbeatMs: 100, batch: 25 },
-  "leases every 100 ms": { kind: "lease", everyMs: 100 },
+  "leases every 25 ms": { kind: "lease", everyMs: 25 },
 };
 
 const HEADER = [

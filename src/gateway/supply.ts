@@ -3,7 +3,7 @@ import type { Clock } from "../system/clock.ts";
 import { Source, type Supplied } from "./source.ts";
 
 /** How often processes that share an account speak with each other while they have calls to send. */
-const SHARED_TICK_MS = 50;
+const SHARED_TICK_MS = 25;
 const SHARED_IDLE_TICK_MS = 1_000;
 /** An exchange that takes longer leaves this process to itself meanwhile. */
 const OVERDUE_MS = 200;

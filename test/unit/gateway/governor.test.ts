@@ -262,7 +262,7 @@ describe("the governor", () => {
     const stop = new AbortController();
     enter(1, stop.signal);
     await settle();
-    expect([governor.holdup, governor.inFlight]).toEqual([{ kind: "rpm", perMinute: 0.965 }, 1]);
+    expect([governor.holdup, governor.inFlight]).toEqual([{ kind: "rpm", perMinute: 0.96 }, 1]);
     stop.abort(new Error("the run ends"));
     await settle();
     expect([governor.holdup, governor.inFlight]).toEqual([{ kind: "nothing" }, 1]);

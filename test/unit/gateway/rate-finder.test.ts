@@ -21,7 +21,7 @@ class Scene {
   constructor(allowed: number, windowMs = 1_000, known: number | null = null) {
     this.allowed = allowed;
     this.windowMs = windowMs;
-    this.finder = new RateFinder(0.965, known, null, 0);
+    this.finder = new RateFinder(0.96, known, null, 0);
   }
 
   /** Asks as often as the rate lets it, at most 400 times a second. */
@@ -75,16 +75,16 @@ class Scene {
 }
 
 describe("the rate finder", () => {
-  it("uses 96.5 % of a limit that the user names, and is never refused", () => {
+  it("uses 96 % of a limit that the user names, and is never refused", () => {
     const scene = new Scene(100, 1_000, 6_000);
     scene.run(30_000);
-    expect(scene.finder.rate).toBe(5_790);
+    expect(scene.finder.rate).toBe(5_760);
     expect(scene.bursts).toEqual([]);
     expect(scene.finder.learned).toBeNull();
   });
 
   it("knows no rate until something is refused", () => {
-    expect(new RateFinder(0.965, null, null, 0).rate).toBeNull();
+    expect(new RateFinder(0.96, null, null, 0).rate).toBeNull();
   });
 
   it("takes what was let through in a second for the limit, and uses nearly all of it", () => {
@@ -103,7 +103,7 @@ describe("the rate finder", () => {
     scene.told = () => 6_000;
     scene.run(3_000);
     expect([scene.finder.learned, scene.finder.rate, scene.bursts.length]).toEqual([
-      6_000, 5_790, 1,
+      6_000, 5_760, 1,
     ]);
   });
 
@@ -150,14 +150,14 @@ describe("the rate finder", () => {
   it("never goes above what the user allows, however much the gateway would", () => {
     const scene = new Scene(1_000, 1_000, 600);
     scene.run(60_000);
-    expect(scene.finder.rate).toBe(579);
+    expect(scene.finder.rate).toBe(576);
   });
 
   it.each<[string, number, boolean]>([
     ["are known to use the other half leave the limit as it was", 6_000, true],
     ["are not known of leave this half of it", 3_000, false],
   ])("a single refusal while others that %s", (_who, limit, isKnown) => {
-    const finder = new RateFinder(0.965, 6_000, null, 0);
+    const finder = new RateFinder(0.96, 6_000, null, 0);
     for (let now = 0; now < 10_000; now += 20) {
       finder.sent(now, 1);
       finder.letIn(now);
@@ -182,7 +182,7 @@ describe("the rate finder", () => {
   });
 
   it("learns nothing from single refusals among many answers", () => {
-    const finder = new RateFinder(0.965, null, null, 0);
+    const finder = new RateFinder(0.96, null, null, 0);
     const explained: boolean[] = [];
     for (let now = 0; now < 60_000; now += 5) {
       finder.sent(now, 1);
@@ -204,10 +204,10 @@ describe("the rate finder", () => {
   });
 
   it("begins with what an earlier run learned, and tries more after a while", () => {
-    const finder = new RateFinder(0.965, null, 6_000, 0);
-    expect(finder.rate).toBe(5_790);
+    const finder = new RateFinder(0.96, null, 6_000, 0);
+    expect(finder.rate).toBe(5_760);
     finder.pressed(7_999);
-    expect(finder.rate).toBe(5_790);
+    expect(finder.rate).toBe(5_760);
     finder.pressed(8_000);
     expect(finder.rate).toBe(6_300);
   });

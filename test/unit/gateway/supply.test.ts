@@ -91,10 +91,10 @@ describe("a process that shares an account", () => {
     // The first asked before the others came.
     expect(lacking()).toBe(19);
     await clock.advance(100);
-    expect(lacking()).toBe(13);
+    expect(lacking()).toBe(7);
   });
 
-  it("asks twenty times a second while calls wait or were sent, else once", async () => {
+  it("asks forty times a second while calls wait or were sent, else once", async () => {
     const { clock, asks, finder, want } = aSupply(() => HELD);
     await clock.advance(10_000);
     expect(asks.length).toBe(11);
@@ -178,10 +178,10 @@ describe("a process that shares an account", () => {
     const { clock, asks, finder, want } = aSupply(() => ({ ...HELD, othersUsed }));
     await clock.advance(10);
     want(1_000);
-    // Ten a second, half of them by others.
-    for (let turn = 0; turn < 20; turn += 1) {
+    // 400 a second, half of them by others.
+    for (let turn = 0; turn < 40; turn += 1) {
       finder.sent(clock.monotonic(), 5);
-      await clock.advance(50);
+      await clock.advance(25);
     }
     expect(asks.at(-1)?.used).toEqual({ requests: 5, tokens: 0 });
     const now = clock.monotonic();
@@ -189,8 +189,8 @@ describe("a process that shares an account", () => {
       finder.refused({ now, sentAt: now, units: 0, told: null, isNews });
     }
     finder.letIn(now + 1);
-    expect(finder.learned).toBeGreaterThan(0.9 * 200 * 60);
-    expect(finder.learned).toBeLessThan(1.1 * 200 * 60);
+    expect(finder.learned).toBeGreaterThan(0.9 * 400 * 60);
+    expect(finder.learned).toBeLessThan(1.1 * 400 * 60);
   });
 
   it("leaves no timer behind, and asks nobody any more", async () => {
