@@ -53,7 +53,11 @@ process.once("message", () => {
 process.send?.("ready");
 
 async function leasing(everyMs: number): Promise<() => void> {
-  const share = openAccountShare(await connect(redis), "nightshift", "bench", systemClock);
+  const share = openAccountShare(
+    { connection: await connect(redis), prefix: "nightshift" },
+    "bench",
+    systemClock,
+  );
   const limits = { rpm: unitsPerSecond * 60, tpm: null };
   const takeOn = async (): Promise<void> => {
     await share.exchange({ requests: 0, tokens: 0, limits });

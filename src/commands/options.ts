@@ -1,5 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 
+import type { LogLevel } from "../system/log.ts";
+
 /** The flags that say what is asked about which records. */
 export function addJobOptions(command: Command): Command {
   return command
@@ -40,18 +42,25 @@ export function addAttemptOptions(command: Command): Command {
 
 /** The flags that say where the work goes through and what is told of it. */
 export function addReportOptions(command: Command): Command {
-  return command
-    .option(
-      "--redis <url>",
-      "shared Redis or Valkey (NIGHTSHIFT_REDIS_URL); default: a private one",
-    )
+  addRedisOption(command)
     .option("--json", "events as NDJSON on stdout")
-    .option("--quiet", "no progress and no summary")
-    .addOption(
-      new Option("--log-level <level>", "what run.log holds")
-        .choices(["trace", "debug", "info", "warn", "error", "silent"])
-        .default("info"),
-    );
+    .option("--quiet", "no progress and no summary");
+  return addLogLevel(command, "what run.log holds", "info");
+}
+
+export function addRedisOption(command: Command): Command {
+  return command.option(
+    "--redis <url>",
+    "shared Redis or Valkey (NIGHTSHIFT_REDIS_URL); default: a private one",
+  );
+}
+
+export function addLogLevel(command: Command, description: string, level: LogLevel): Command {
+  return command.addOption(
+    new Option("--log-level <level>", description)
+      .choices(["trace", "debug", "info", "warn", "error", "silent"])
+      .default(level),
+  );
 }
 
 export function delimiterOption(): Option {

@@ -8,6 +8,8 @@ import { EXIT, type ExitCode, type Io } from "./io.ts";
 import {
   addAttemptOptions,
   addJobOptions,
+  addLogLevel,
+  addRedisOption,
   addReportOptions,
   delimiterOption,
   millisecondsOrRange,
@@ -18,6 +20,7 @@ import {
   repeatable,
   wholeNumber,
 } from "./options.ts";
+import type { WorkerFlags } from "./worker.ts";
 
 /**
  * Runs one command line.
@@ -124,6 +127,7 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
       done(await exportCommand(directory, flags, io));
     });
 
+  addShared(program, io, done);
   program
     .command("init")
     .description("write a commented job file from an input's header")
@@ -149,6 +153,23 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
 
   addSandbox(program, io, done);
   return program;
+}
+
+/** What needs a Redis that several machines share. */
+function addShared(program: Command, io: Io, done: (code: ExitCode) => void): void {
+  addLogLevel(addRedisOption(program.command("worker")), "what is logged on stderr", "silent")
+    .description("help every run on a shared Redis, from any machine, until stopped")
+    .option("--base-url <url>", "address of the gateway that the key is for (NIGHTSHIFT_BASE_URL)")
+    .option("--concurrency <n>", "calls in flight, over all runs", positiveInteger, 64)
+    .option("--runs <pattern>", "only runs whose id matches, such as 'reviews-*'", "*")
+    .option("--once", "end when nothing is left to do")
+    .option("--json", "events as NDJSON on stdout")
+    .option("--quiet", "no progress")
+    .addHelpText("after", WORKER_HELP)
+    .action(async (flags: WorkerFlags) => {
+      const { workerCommand } = await import("./worker.ts");
+      done(await workerCommand(flags, io));
+    });
 }
 
 function addSandbox(program: Command, io: Io, done: (code: ExitCode) => void): void {
@@ -222,6 +243,15 @@ Examples:
   $ nightshift run jobs/reviews.yaml --first 5         try five records; without it, the rest follow
 
 Ctrl-C finishes what is in flight; the same command continues. A run lives in runs/<job>-<time>.`;
+
+const WORKER_HELP = `
+Examples:
+  $ nightshift worker --redis redis://10.0.0.5:6379
+  $ nightshift worker --concurrency 200 --runs 'reviews-*'
+  $ nightshift worker --once                        until all is done, for a machine by the hour
+
+It finds the runs by itself, the old and the new, and takes from all of them in turn. The key is its
+own (NIGHTSHIFT_API_KEY), and goes only to its own base URL. SIGTERM finishes what is in flight.`;
 
 const RETRY_HELP = `
 Examples:

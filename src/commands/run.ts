@@ -104,7 +104,10 @@ async function createReporter(
         writer.note("the connection to Redis is lost: trying again; nothing is lost with it");
       } else if (event.event === "redis_back") {
         writer.note(`Redis is back after ${event.seconds} s`);
-      } else if (event.event === "started" && event.continued && !quiet) {
+      } else if (event.event === "paused") {
+        writer.note(`paused from elsewhere: \`nightshift resume ${event.run_id}\` lets it go on`);
+      } else if (event.event === "resumed") writer.note("resumed");
+      else if (event.event === "started" && event.continued && !quiet) {
         const done = event.completed + event.failed;
         if (done < event.items) {
           writer.note(`continuing ${event.directory}: ${done} of ${event.items} items are done`);

@@ -24,7 +24,7 @@ export interface AttemptPolicy {
 /** Everything an item needs to be answered. */
 export interface Answering {
   readonly client: GatewayClient;
-  readonly governor: Governor;
+  readonly governor: Pick<Governor, "enter" | "countsTokens">;
   readonly policy: AttemptPolicy;
   readonly clock: Clock;
   readonly random: Random;

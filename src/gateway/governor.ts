@@ -115,6 +115,13 @@ export class Governor {
     return this.#tokens.rate !== null;
   }
 
+  /** What the user allows per minute from now on; null where nobody says. */
+  allow({ rpm, tpm }: Pick<Limits, "rpm" | "tpm">): void {
+    const now = this.#options.clock.monotonic();
+    this.#requests.allow(rpm, now);
+    this.#tokens.allow(tpm, now);
+  }
+
   /** Calls that were sent and are not recorded yet. */
   get inFlight(): number {
     return this.#inFlight;

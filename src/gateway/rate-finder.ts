@@ -52,7 +52,7 @@ interface Burst {
  * what was let in until then. From time to time a little more is tried.
  */
 export class RateFinder {
-  readonly #most: number | null;
+  #most: number | null;
   readonly #usedShare: number;
   readonly #admitted = new Admitted();
   /** The limit as named or measured. */
@@ -90,6 +90,22 @@ export class RateFinder {
     this.#certain = this.#limit;
     this.#rate = this.#limit === null ? null : this.#limit * this.#usedShare;
     if (learned !== null) this.#nextTrialAt = now + FIRST_TRIAL_MS;
+  }
+
+  /**
+   * The user allows so many units per minute from now on. Where nobody says so any more, what was
+   * said is where the search begins.
+   */
+  allow(most: number | null, now: number): void {
+    const before = this.#most;
+    if (most === before) return;
+    this.#most = most;
+    if (most === null) this.#nextTrialAt = now + FIRST_TRIAL_MS;
+    else if (this.#limit === null || this.#limit > most || this.#limit === before) {
+      this.#limit = this.#certain = most;
+      this.#rate = most * this.#usedShare;
+      this.#isTrial = false;
+    }
   }
 
   /** Units per minute to be used now; null as long as no limit is known. */

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { AccountLimits, AccountShare, ShareAsk, ShareGrant } from "../account-share.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Connection } from "./connection.ts";
+import type { Place } from "./keys.ts";
 
 // Why not bottleneck's own Redis mode: two processes got 160 to 210 of 1 000 units a second out of it,
 // with a heartbeat of 100 ms 850, at five times the CPU time or more, and next to none after its keys
@@ -176,8 +177,7 @@ interface Scripted {
  * @param account names the account without telling its key: part of a Redis key.
  */
 export function openAccountShare(
-  connection: Connection,
-  prefix: string,
+  { connection, prefix }: Place,
   account: string,
   clock: Clock,
 ): AccountShare {

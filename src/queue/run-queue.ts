@@ -1,28 +1,44 @@
-import { type Job, Queue, Worker } from "bullmq";
+import { Queue } from "bullmq";
 
 import type { Item } from "../item.ts";
-import type { Connection } from "./connection.ts";
-
-/** What travels through Redis for one item. Short names: there are millions of them. */
-interface Parcel {
-  /** index */
-  readonly i: number;
-  /** custom id */
-  readonly c: string;
-  /** model */
-  readonly m: string;
-  /** request body */
-  readonly b: string;
-}
+import { OWNER_NAME } from "./consumer.ts";
+import { jobId, queueName, runBase, type RunPlace } from "./keys.ts";
+import { pack, type Parcel } from "./parcel.ts";
 
 const JOB_NAME = "item";
 /** BullMQ writes an event per step; nobody listens, so it keeps next to none. */
 const KEPT_EVENTS = 1;
-/** A worker that has not renewed its hold on an item for this long has died with it. */
-const LOCK_MS = 30_000;
-const STALLED_CHECK_MS = 10_000;
-/** How long one blocking look at an empty queue lasts, in seconds; closing does not wait for it. */
-const DRAIN_DELAY_S = 5;
+
+/**
+ * Takes out everything but what living workers elsewhere have in hand: those hold a lock, and an
+ * earlier owner of the run is dead, since this one has the directory.
+ */
+const TIDY = `
+local base, owner = KEYS[1], ARGV[1]
+local function forget(id) redis.call("DEL", base .. ":" .. id, base .. ":" .. id .. ":lock") end
+for _, list in ipairs({ base .. ":wait", base .. ":paused" }) do
+  for _, id in ipairs(redis.call("LRANGE", list, 0, -1)) do forget(id) end
+  redis.call("DEL", list)
+end
+local kept = {}
+for _, id in ipairs(redis.call("LRANGE", base .. ":active", 0, -1)) do
+  local holder = redis.call("HGET", base .. ":" .. id, "pb")
+  if holder and holder ~= owner and redis.call("EXISTS", base .. ":" .. id .. ":lock") == 1 then
+    table.insert(kept, tonumber(string.sub(id, 2)))
+  else
+    redis.call("LREM", base .. ":active", 0, id)
+    redis.call("SREM", base .. ":stalled", id)
+    forget(id)
+  end
+end
+return kept
+`;
+
+/** How many items wait, and how many somebody has in hand. */
+export interface QueueDepth {
+  readonly waiting: number;
+  readonly inHand: number;
+}
 
 /** The queue of one run: a durable to-do list that knows nothing of outcomes. */
 export interface RunQueue {
@@ -30,18 +46,27 @@ export interface RunQueue {
   add(items: readonly Item[]): Promise<void>;
   /** Which of these items the queue does not know (any more). */
   missing(indexes: readonly number[]): Promise<number[]>;
+  /**
+   * Forgets what waits, and what nobody living has in hand.
+   *
+   * @returns the items that workers elsewhere have in hand.
+   */
+  tidy(): Promise<readonly number[]>;
+  /** Nobody takes another item until {@link resume}; those in hand are finished. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   /** Forgets everything in the queue, and the queue. */
   clear(): Promise<void>;
   close(): Promise<void>;
 }
 
-export function openRunQueue(
-  runId: string,
-  connection: Connection,
-  prefix: string,
-  onError: (error: Error) => void,
-): RunQueue {
-  const queue = new Queue<Parcel>(runId, {
+interface Scripted {
+  nightshiftTidy(base: string, owner: string): Promise<number[]>;
+}
+
+export function openRunQueue(place: RunPlace, onError: (error: Error) => void): RunQueue {
+  const { connection, prefix, runId } = place;
+  const queue = new Queue<Parcel>(queueName(runId), {
     connection,
     prefix,
     streams: { events: { maxLen: KEPT_EVENTS } },
@@ -50,6 +75,9 @@ export function openRunQueue(
     defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
   });
   queue.on("error", onError);
+  connection.defineCommand("nightshiftTidy", { numberOfKeys: 1, lua: TIDY });
+  // ioredis makes the method at run time.
+  const scripted = connection as typeof connection & Scripted;
   return {
     add: async (items) => {
       await Promise.all([
@@ -58,7 +86,7 @@ export function openRunQueue(
         queue.addBulk(
           items.map((item) => ({
             name: JOB_NAME,
-            data: { i: item.index, c: item.customId, m: item.model, b: item.body },
+            data: pack(item),
             opts: { jobId: jobId(item.index) },
           })),
         ),
@@ -73,68 +101,20 @@ export function openRunQueue(
         return error === null && exists === 0;
       });
     },
+    tidy: () => scripted.nightshiftTidy(runBase(place), OWNER_NAME),
+    pause: () => queue.pause(),
+    resume: () => queue.resume(),
     clear: () => queue.obliterate({ force: true }),
     close: () => queue.close(),
   };
 }
 
-/** Takes items from a run's queue and hands them on, several at once. */
-export interface Consumer {
-  start(): void;
-  /** Takes no more items and resolves when those in hand have been handed back by `handle`. */
-  close(): Promise<void>;
-  /** Lets go of Redis: for one that does not answer. Nothing tells when that has happened. */
-  abandon(): void;
-}
-
-/**
- * @param capacity how many items may be in hand at once.
- * @param handle must not throw for an outcome: when it resolves, the item is done and forgotten.
- *   `takeovers` counts the workers that died with this item in a row.
- */
-export function consumeRunQueue(
-  runId: string,
-  connection: Connection,
-  prefix: string,
-  capacity: number,
-  handle: (item: Item, takeovers: number) => Promise<void>,
-  onError: (error: Error) => void,
-): Consumer {
-  const worker = new Worker<Parcel>(
-    runId,
-    async (job: Job<Parcel>) => {
-      const { i, c, m, b } = job.data;
-      await handle({ index: i, customId: c, model: m, body: b }, job.stalledCounter);
-    },
-    {
-      connection,
-      prefix,
-      autorun: false,
-      concurrency: capacity,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_CHECK_MS,
-      drainDelay: DRAIN_DELAY_S,
-      // By default BullMQ fails a job unseen when its worker dies a second time.
-      maxStalledCount: Number.MAX_SAFE_INTEGER,
-      removeOnComplete: { count: 0 },
-      removeOnFail: { count: 0 },
-    },
-  );
-  worker.on("error", onError);
-  let closing: Promise<void> | undefined;
-  return {
-    start: () => {
-      worker.run().catch(onError);
-    },
-    close: () => (closing ??= worker.close()),
-    abandon: () => {
-      // Where a proper close is under way, this is its promise, which may never settle.
-      worker.close(true).catch(onError);
-    },
-  };
-}
-
-/** BullMQ refuses ids that are all digits. */
-function jobId(index: number): string {
-  return `i${index}`;
+/** How much is in a run's queue. */
+export async function queueDepth(place: RunPlace): Promise<QueueDepth> {
+  const base = runBase(place);
+  const [waiting, inHand] = await Promise.all([
+    place.connection.llen(`${base}:wait`),
+    place.connection.llen(`${base}:active`),
+  ]);
+  return { waiting, inHand };
 }

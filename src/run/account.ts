@@ -5,6 +5,9 @@ import { accountOf } from "../system/account.ts";
 import { type LimitsPlace, readLearned, writeLearned } from "../system/learned-limits.ts";
 import type { RunOrder, Scene } from "./scene.ts";
 
+/** Whose account it is, and where what is learned of it is kept. */
+type Holder = Pick<RunOrder, "access" | "stateDirectory" | "clock">;
+
 /** What is known of the account that a run uses, and who else uses it. */
 export interface Account {
   /** What earlier runs found out, where the user does not say better. */
@@ -15,7 +18,6 @@ export interface Account {
 
 /** Looks up what earlier runs learned, and whom the account is shared with. */
 export async function openAccount({ order, connection }: Scene): Promise<Account> {
-  const { redis } = order;
   const account = accountOf(order.access);
   const known = await readLearned(placeOf(order), account);
   return {
@@ -24,12 +26,16 @@ export async function openAccount({ order, connection }: Scene): Promise<Account
       tpm: order.job.tpm === null ? (known?.tpm ?? null) : null,
       concurrency: known?.concurrency ?? null,
     },
-    share: redis === null ? null : openAccountShare(connection, redis.prefix, account, order.clock),
+    // Who calls nobody must not count among those who share the rate.
+    share:
+      order.redis === null || !order.works
+        ? null
+        : openAccountShare({ connection, prefix: order.redis.prefix }, account, order.clock),
   };
 }
 
 /** Keeps what this run found out for the next one. */
-export async function keepLearned(order: RunOrder, found: Limits): Promise<void> {
+export async function keepLearned(order: Holder, found: Limits): Promise<void> {
   if (found.rpm === null && found.tpm === null && found.concurrency === null) return;
   const account = accountOf(order.access);
   const before = await readLearned(placeOf(order), account);
@@ -40,6 +46,9 @@ export async function keepLearned(order: RunOrder, found: Limits): Promise<void>
   });
 }
 
-function placeOf({ stateDirectory, clock }: RunOrder): LimitsPlace {
+function placeOf({
+  stateDirectory,
+  clock,
+}: Pick<RunOrder, "stateDirectory" | "clock">): LimitsPlace {
   return { stateDirectory, clock };
 }

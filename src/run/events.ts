@@ -103,6 +103,8 @@ export type RunEvent =
   /** Nothing is lost: the run tries again until Redis is back. */
   | { readonly event: "redis_lost" }
   | { readonly event: "redis_back"; readonly seconds: number }
+  /** Somebody steered the run: its owner holds it, or goes on. */
+  | { readonly event: "paused" | "resumed"; readonly run_id: string }
   | ({ readonly event: "ended" } & RunResult);
 
 export type OnRunEvent = (event: RunEvent) => void;

@@ -1,32 +1,30 @@
 import type { RunStopped } from "../errors.ts";
 import { type Answer, answerItem, type Answering } from "../gateway/answer-item.ts";
 import type { Item } from "../item.ts";
-import type { Ledger } from "../ledger/ledger.ts";
-import type { Outcome } from "../outcome.ts";
+import type { Handed, Handled } from "../queue/consumer.ts";
 import type { Window } from "../queue/window.ts";
 import { asRunStopped } from "./as-run-stopped.ts";
+import type { Hold } from "./hold.ts";
+import type { Recording } from "./recording.ts";
+import { MOST_TAKEOVERS, workerLost } from "./worker-lost.ts";
 
 /** What handling an item takes. */
 export interface HandlingParts {
-  readonly ledger: Ledger;
-  readonly answering: Answering;
+  readonly answering: Omit<Answering, "stopping">;
+  readonly hold: Hold;
+  readonly recording: Recording;
+  readonly window: Window;
   /** Ends the sitting early; what is in flight is still recorded. */
   readonly stop: (reason: RunStopped) => void;
-  readonly onOutcome: (outcome: Outcome) => void;
 }
-
-/** An item that took down this many workers in a row is not given to another. */
-const MOST_TAKEOVERS = 5;
 
 /** Takes items from the queue to their outcome. */
 export class Handling {
   readonly #parts: HandlingParts;
-  readonly #window: Window;
-  readonly #inHand = new Map<number, Promise<void>>();
+  readonly #inHand = new Map<number, Promise<Handled>>();
 
-  constructor(parts: HandlingParts, window: Window) {
+  constructor(parts: HandlingParts) {
     this.#parts = parts;
-    this.#window = window;
   }
 
   has(index: number): boolean {
@@ -34,11 +32,11 @@ export class Handling {
   }
 
   /** Never throws: for BullMQ every item it hands out ends well, and the ledger knows how. */
-  readonly handle = (item: Item, takeovers: number): Promise<void> => {
+  readonly handle = ({ item, takeovers }: Handed): Promise<Handled> => {
     // BullMQ may hand out an item twice, after a pause of the machine or a lost lock.
     const inHand = this.#inHand.get(item.index);
     if (inHand !== undefined) return inHand;
-    if (!this.#window.has(item.index)) return Promise.resolve();
+    if (!this.#parts.window.has(item.index)) return Promise.resolve("done");
     const handled = this.#handle(item, takeovers).finally(() => this.#inHand.delete(item.index));
     this.#inHand.set(item.index, handled);
     return handled;
@@ -49,42 +47,23 @@ export class Handling {
     while (this.#inHand.size > 0) await Promise.allSettled(this.#inHand.values());
   }
 
-  async #handle(item: Item, takeovers: number): Promise<void> {
-    const { answering, ledger, stop, onOutcome } = this.#parts;
+  async #handle(item: Item, takeovers: number): Promise<Handled> {
+    const { answering, hold, recording, stop } = this.#parts;
+    const stopping = hold.signal;
     try {
       const { outcome, free }: Answer =
-        takeovers < MOST_TAKEOVERS ? await answerItem(item, answering) : workerLost(item);
+        takeovers < MOST_TAKEOVERS
+          ? await answerItem(item, { ...answering, stopping })
+          : { outcome: workerLost(item), free: () => {} };
       try {
-        await ledger.record(outcome);
+        await recording.record(outcome);
       } finally {
         free();
       }
-      this.#window.release(item.index);
-      onOutcome(outcome);
+      return "done";
     } catch (error) {
-      if (error === answering.stopping.reason || error === answering.ending.reason) return;
-      stop(asRunStopped(error));
+      if (error !== stopping.reason && error !== answering.ending.reason) stop(asRunStopped(error));
+      return "back";
     }
   }
-}
-
-function workerLost(item: Item): Answer {
-  return {
-    outcome: {
-      kind: "failed",
-      class: "item",
-      index: item.index,
-      customId: item.customId,
-      attempts: MOST_TAKEOVERS,
-      ms: 0,
-      possiblyBilled: MOST_TAKEOVERS,
-      retries: {},
-      response: null,
-      error: {
-        code: "worker_lost",
-        message: `${MOST_TAKEOVERS} workers in a row died while they had this item`,
-      },
-    },
-    free: () => {},
-  };
 }

@@ -108,6 +108,26 @@ export async function notePrices({ directory, prices }: Scene, manifest: Manifes
   await writeManifest(directory, withPrices(manifest, prices));
 }
 
+/** Notes that somebody paused the run, or resumed it: its owner stays. */
+export async function noteHeld(
+  { order, directory, prices }: Scene,
+  manifest: Manifest,
+  isHeld: boolean,
+): Promise<void> {
+  const { run_id: runId } = manifest;
+  const reason = {
+    code: "paused",
+    message: `paused with \`nightshift pause ${runId}\``,
+    remedy: `\`nightshift resume ${runId}\` lets it go on.`,
+  };
+  await writeManifest(directory, {
+    ...withPrices(manifest, prices),
+    state: isHeld ? "paused" : "running",
+    reason: isHeld ? reason : null,
+    updated_at: iso(order.clock.now()),
+  });
+}
+
 /** Notes how this process left the run; null when it finished. */
 export async function endSitting(
   { order, directory, prices }: Scene,

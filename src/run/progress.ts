@@ -1,7 +1,9 @@
 import { RunStopped } from "../errors.ts";
 import type { Governor, Holdup } from "../gateway/governor.ts";
 import type { Progress } from "./events.ts";
+import type { Hold } from "./hold.ts";
 import { outageStop } from "./preflight.ts";
+import type { Presence } from "./presence.ts";
 import { RateMeter } from "./rate-meter.ts";
 import { watchRetry } from "./retry-progress.ts";
 import type { WorkParts } from "./work-parts.ts";
@@ -10,6 +12,9 @@ const TICK_MS = 250;
 
 export interface ProgressParts extends WorkParts {
   readonly governor: Pick<Governor, "inFlight" | "holdup" | "awayMs" | "lastMessage">;
+  readonly hold: Pick<Hold, "isOn">;
+  /** Null where the queue is this process's own. */
+  readonly presence: Pick<Presence, "inFlight" | "workers"> | null;
   readonly stop: (reason: RunStopped) => void;
 }
 
@@ -30,7 +35,8 @@ export function startProgress(parts: ProgressParts): { stop(): void } {
     const now = clock.monotonic();
     tell();
     const { awayMs } = governor;
-    if (awayMs !== null && awayMs > job.maxOutageMs) stop(outageStop(governor.lastMessage, awayMs));
+    if (awayMs !== null && awayMs > job.maxOutageMs && !parts.hold.isOn)
+      stop(outageStop(governor.lastMessage, awayMs));
     redisLostAt = connection.status === "ready" ? null : (redisLostAt ?? now);
     if (redisLostAt !== null && now - redisLostAt > job.maxOutageMs) stop(redisStop());
     cancel = clock.after(TICK_MS, tick);
@@ -61,7 +67,7 @@ function progressNow(
     completed,
     failed,
     shared: ledger.usage.shared,
-    in_flight: governor.inFlight,
+    in_flight: governor.inFlight + (parts.presence?.inFlight ?? 0),
     retries: ledger.usage.retries,
     tokens: ledger.usage.tokens,
     items_per_second: round(items),
@@ -69,12 +75,18 @@ function progressNow(
     eta_seconds: left <= 0 ? 0 : items > 0 ? Math.round(left / items) : null,
     elapsed_seconds: round((now - began) / 1000),
     cost_usd: ledger.usage.cost,
-    waiting:
-      scene.connection.status === "ready"
-        ? describeTrouble(governor.holdup)
-        : "Redis does not answer",
+    waiting: waitingFor(parts),
     limited_by: describeLimit(governor.holdup),
   };
+}
+
+function waitingFor({ scene, governor, hold, presence, manifest }: ProgressParts): string | null {
+  if (scene.connection.status !== "ready") return "Redis does not answer";
+  if (hold.isOn) return `paused: \`nightshift resume ${manifest.run_id}\` lets it go on`;
+  if (!scene.order.works && presence?.workers.length === 0) {
+    return "waiting for workers: start `nightshift worker --redis …`";
+  }
+  return describeTrouble(governor.holdup);
 }
 
 function describeTrouble(holdup: Holdup): string | null {

@@ -1,49 +1,106 @@
 import { messageOf } from "../errors.ts";
 import type { RunQueue } from "../queue/run-queue.ts";
 import type { Window } from "../queue/window.ts";
+import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
+import type { Hold } from "./hold.ts";
 
 const CHUNK_ITEMS = 250;
+/** After Redis has forgotten, workers say within a second what they have in hand. */
+const WORKERS_SPEAK_MS = 2_500;
+/** An item that only a worker's word vouches for is looked after again so soon. */
+const LOOK_AGAIN_MS = 6_000;
+
+/** The part of a run that takes place elsewhere. */
+export interface Elsewhere {
+  /** Records what workers have sent so far. */
+  caughtUp(): Promise<void>;
+  /** What workers say they have in hand. */
+  claimed(): Promise<ReadonlySet<number>>;
+}
+
+export interface RefillParts {
+  readonly queue: RunQueue;
+  readonly window: Window;
+  readonly isInHand: (index: number) => boolean;
+  /** Null where nobody else can work on the run. */
+  readonly elsewhere: Elsewhere | null;
+  readonly hold: Hold;
+  readonly clock: Clock;
+  readonly log: Log;
+}
 
 /** Puts back what Redis has lost. */
 export class Refill {
-  readonly #queue: RunQueue;
-  readonly #window: Window;
-  readonly #isInHand: (index: number) => boolean;
-  readonly #log: Log;
+  readonly #parts: RefillParts;
+  readonly #closed = new AbortController();
   #running: Promise<void> | undefined;
+  #isDue = false;
+  #cancelAgain = (): void => {};
 
-  constructor(queue: RunQueue, window: Window, isInHand: (index: number) => boolean, log: Log) {
-    this.#queue = queue;
-    this.#window = window;
-    this.#isInHand = isInHand;
-    this.#log = log;
+  constructor(parts: RefillParts) {
+    this.#parts = parts;
   }
 
-  /** Compares the window with the queue, unless that is under way. */
+  /** Compares the window with the queue; once more where that is under way. */
   soon(): void {
-    this.#running ??= this.#run()
-      .catch((error: unknown) => {
-        this.#log.warn({ event: "refill.failed", error: messageOf(error) }, "could not look");
-      })
-      .finally(() => (this.#running = undefined));
+    this.#isDue = true;
+    this.#running ??= this.#runWhileDue().finally(() => (this.#running = undefined));
   }
 
-  async settled(): Promise<void> {
+  /** Redis has forgotten what it knew, or may have. */
+  afterLoss(): void {
+    if (this.#parts.elsewhere === null) this.soon();
+    else this.#again(WORKERS_SPEAK_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#cancelAgain();
     await this.#running;
   }
 
+  #again(ms: number): void {
+    this.#cancelAgain();
+    if (this.#closed.signal.aborted) return;
+    this.#cancelAgain = this.#parts.clock.after(ms, () => this.soon());
+  }
+
+  async #runWhileDue(): Promise<void> {
+    while (this.#isDue && !this.#closed.signal.aborted) {
+      this.#isDue = false;
+      try {
+        await this.#run();
+      } catch (error) {
+        this.#parts.log.warn(
+          { event: "refill.failed", error: messageOf(error) },
+          "could not look for lost items",
+        );
+      }
+    }
+  }
+
   async #run(): Promise<void> {
-    const waiting = this.#window.indexes().filter((index) => !this.#isInHand(index));
+    const { queue, window, isInHand, elsewhere, hold, log } = this.#parts;
+    // A run that is held gets nothing into the queue; when it goes on, this is done again.
+    if (hold.isOn) return;
+    const waiting = window.indexes().filter((index) => !isInHand(index));
     if (waiting.length === 0) return;
-    const missing = await this.#queue.missing(waiting);
+    const missing = await queue.missing(waiting);
+    if (missing.length === 0) return;
+    // The queue first and then what was sent: an answer is sent before its item leaves the queue.
+    await elsewhere?.caughtUp();
+    const claimed = await elsewhere?.claimed();
     const lost = missing
-      .filter((index) => !this.#isInHand(index))
-      .flatMap((index) => this.#window.get(index) ?? []);
-    if (lost.length === 0) return;
-    this.#log.warn({ event: "items.lost", count: lost.length }, "Redis lost items: put back");
+      .filter((index) => !isInHand(index) && claimed?.has(index) !== true)
+      .flatMap((index) => window.get(index) ?? []);
+    if (claimed !== undefined && missing.some((index) => claimed.has(index) && window.has(index))) {
+      this.#again(LOOK_AGAIN_MS);
+    }
+    if (lost.length === 0 || hold.isOn) return;
+    log.warn({ event: "items.lost", count: lost.length }, "Redis lost items: put back");
     for (let at = 0; at < lost.length; at += CHUNK_ITEMS) {
-      await this.#queue.add(lost.slice(at, at + CHUNK_ITEMS));
+      await queue.add(lost.slice(at, at + CHUNK_ITEMS));
     }
   }
 }

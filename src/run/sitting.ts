@@ -1,23 +1,39 @@
-import { messageOf } from "../errors.ts";
+import { messageOf, RunStopped } from "../errors.ts";
+import type { Answering } from "../gateway/answer-item.ts";
 import type { Item } from "../item.ts";
-import type { Connection } from "../queue/connection.ts";
-import { consumeRunQueue, openRunQueue } from "../queue/run-queue.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Wanted } from "../ledger/select.ts";
+import type { Outcome } from "../outcome.ts";
+import { consumeRunQueue, OWNER_NAME } from "../queue/consumer.ts";
+import type { RunPlace } from "../queue/keys.ts";
+import { openOutcomeStream } from "../queue/outcome-stream.ts";
+import type { RunState } from "../queue/run-info.ts";
+import { openRunQueue } from "../queue/run-queue.ts";
 import { Window } from "../queue/window.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import { untilStopped } from "../system/until-stopped.ts";
 import { asRunStopped } from "./as-run-stopped.ts";
+import { enqueue } from "./enqueue.ts";
 import type { OnRunEvent } from "./events.ts";
-import { Handling, type HandlingParts } from "./handling.ts";
+import { Handling } from "./handling.ts";
+import type { Hold } from "./hold.ts";
+import { Inbox } from "./inbox.ts";
+import { leave } from "./leave.ts";
+import type { Presence } from "./presence.ts";
+import { Recording } from "./recording.ts";
 import { watchRedis } from "./redis-watch.ts";
 import { Refill } from "./refill.ts";
 
 /** What one process does for a run between start and stop. */
-export interface SittingParts extends HandlingParts {
-  readonly runId: string;
-  readonly connection: Connection;
-  /** What all keys in Redis begin with. */
-  readonly prefix: string;
+export interface SittingParts {
+  readonly place: RunPlace;
+  /** Null where nobody else can reach the queue. */
+  readonly presence: Presence | null;
+  readonly hold: Hold;
+  readonly ledger: Ledger;
+  readonly wanted: Wanted;
+  readonly answering: Answering;
   /** Items in hand at once: those that wait to try again hold no slot, so more than are in flight. */
   readonly capacity: number;
   /** False leaves the calling to workers elsewhere. */
@@ -26,13 +42,15 @@ export interface SittingParts extends HandlingParts {
   readonly items: AsyncIterable<readonly Item[]>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Ends the sitting early; what is in flight is still recorded. */
+  readonly stop: (reason: RunStopped) => void;
   readonly onEvent: OnRunEvent;
+  readonly onOutcome: (outcome: Outcome) => void;
+  readonly onHeld: (isHeld: boolean) => void;
 }
 
-const CHUNK_ITEMS = 250;
 const LOST_CHECK_MS = 60_000;
-/** How long Redis may take to tidy up after a sitting. */
-const LEAVE_MS = 5_000;
+const OPEN_AGAIN_MS = 1_000;
 
 /**
  * Brings every pending item through the queue to its outcome.
@@ -41,37 +59,87 @@ const LEAVE_MS = 5_000;
  *   is recorded.
  */
 export async function sit(parts: SittingParts): Promise<void> {
-  const { answering, connection, prefix, log } = parts;
+  const { answering, place, presence, hold, wanted, clock, log } = parts;
+  const { connection } = place;
   const { stopping } = answering;
-  const window = new Window();
-  const onQueueError = (error: Error): void => {
+  const stop = (error: unknown): void => parts.stop(asRunStopped(error));
+  const onError = (error: Error): void => {
     // Redis may come and go, and forget: the ledger knows what is done and the window what is not.
     log.debug({ event: "queue.error", error: messageOf(error) }, "the queue had trouble");
   };
-  const queue = openRunQueue(parts.runId, connection, prefix, onQueueError);
-  const handling = new Handling(parts, window);
+  const window = new Window();
+  const recording = new Recording(parts, window);
+  const handling = new Handling({ answering, hold, recording, window, stop });
+  const queue = openRunQueue(place, onError);
+  const { capacity } = parts;
   const consumer = parts.works
-    ? consumeRunQueue(
-        parts.runId,
-        connection,
-        prefix,
-        parts.capacity,
-        handling.handle,
-        onQueueError,
-      )
+    ? consumeRunQueue({ ...place, name: OWNER_NAME, capacity, handle: handling.handle, onError })
     : null;
-  const refill = new Refill(queue, window, (index) => handling.has(index), log);
-  const unwatch = watchRedis({ ...parts, onBack: () => refill.soon() });
+  const inbox =
+    presence === null
+      ? null
+      : new Inbox({
+          stream: openOutcomeStream(place),
+          record: (outcome) => recording.record(outcome),
+          onTrouble: ({ reason, message, remedy }) => stop(new RunStopped(reason, message, remedy)),
+          onUnrecorded: stop,
+          clock,
+          log,
+        });
+  const elsewhere =
+    presence === null || inbox === null
+      ? null
+      : { caughtUp: () => inbox.caughtUp(), claimed: () => presence.claimed() };
+  const isInHand = (index: number): boolean => handling.has(index);
+  const refill = new Refill({ queue, window, isInHand, elsewhere, hold, clock, log });
+
+  const setHold = async (state: RunState): Promise<void> => {
+    if (state === "cancelled") stop(cancelled(place.runId));
+    if (hold.isOn === (state === "paused")) return;
+    if (state === "paused") {
+      consumer?.pause();
+      hold.on();
+      await queue.pause();
+    } else {
+      hold.off();
+      await queue.resume();
+      consumer?.resume();
+      refill.soon();
+    }
+    parts.onHeld(hold.isOn);
+  };
+  const unwatch = watchRedis({ ...parts, connection, onBack: () => refill.afterLoss() });
   let cancelCheck = (): void => {};
   const check = (): void => {
     refill.soon();
-    cancelCheck = parts.clock.after(LOST_CHECK_MS, check);
+    cancelCheck = clock.after(LOST_CHECK_MS, check);
   };
-  cancelCheck = parts.clock.after(LOST_CHECK_MS, check);
+  cancelCheck = clock.after(LOST_CHECK_MS, check);
+
+  /** What an earlier sitting left: outcomes that wait, and items that workers have in hand. */
+  const open = async (): Promise<ReadonlySet<number>> => {
+    if (presence === null || inbox === null) {
+      await queue.clear();
+      return new Set();
+    }
+    const state = await presence.begin();
+    await inbox.caughtUp();
+    const inHand = await queue.tidy();
+    if (state !== "paused") await queue.resume();
+    await setHold(state);
+    return new Set([...inHand, ...(await presence.claimed())]);
+  };
 
   try {
-    // What an earlier sitting left in the queue is in the ledger or comes again.
-    await untilStopped(queue.clear().catch(onQueueError), stopping);
+    const inHandElsewhere = await untilStopped(again(open, clock, stopping, onError), stopping);
+    presence?.start({
+      onWanted: (state) => void setHold(state).catch(onError),
+      onForgotten: () => {
+        if (hold.isOn) queue.pause().catch(onError);
+        refill.afterLoss();
+      },
+    });
+    inbox?.start();
     consumer?.start();
     const add = async (items: readonly Item[]): Promise<void> => {
       try {
@@ -83,68 +151,52 @@ export async function sit(parts: SittingParts): Promise<void> {
         refill.soon();
       }
     };
-    await enqueue(parts.items, add, window, stopping);
+    await enqueue({
+      items: parts.items,
+      isWanted: (index) => wanted.has(index),
+      isInHandElsewhere: (index) => inHandElsewhere.has(index),
+      add,
+      window,
+      hold,
+      stopping,
+    });
     refill.soon();
     await untilStopped(window.empty(), stopping);
   } catch (error) {
-    if (!stopping.aborted) parts.stop(asRunStopped(error));
+    if (!stopping.aborted) stop(error);
   } finally {
     cancelCheck();
     unwatch();
+    presence?.stop();
+    const isOver = !stopping.aborted;
+    if (!isOver) await presence?.leaving().catch(onError);
     await handling.settled();
-    const inTime =
-      connection.status === "ready" &&
-      (await within(LEAVE_MS, parts.clock, async () => {
-        await Promise.all([consumer?.close(), refill.settled()]);
-        await queue.clear();
-      }));
-    if (inTime) await queue.close().catch(onQueueError);
-    else {
-      // The ledger has everything: a Redis that does not answer must not hold the process.
-      connection.disconnect();
-      consumer?.abandon();
+    await leave({ ...parts, isOver, queue, consumer, inbox, refill, onError });
+  }
+}
+
+/** Does it until it works: what Redis cannot do now, it can when it is back. */
+async function again<T>(
+  act: () => Promise<T>,
+  clock: Clock,
+  signal: AbortSignal,
+  onError: (error: Error) => void,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof RunStopped) throw error;
+      onError(error instanceof Error ? error : new Error(messageOf(error)));
+      await clock.sleep(OPEN_AGAIN_MS, signal);
     }
   }
 }
 
-/** Feeds the queue as fast as the window has room. */
-async function enqueue(
-  items: AsyncIterable<readonly Item[]>,
-  add: (items: readonly Item[]) => Promise<void>,
-  window: Window,
-  stopping: AbortSignal,
-): Promise<void> {
-  let chunk: Item[] = [];
-  const flush = async (): Promise<void> => {
-    const adding = chunk;
-    chunk = [];
-    if (adding.length > 0) await add(adding);
-  };
-  for await (const batch of items) {
-    for (const item of batch) {
-      if (!window.fits(item)) {
-        await flush();
-        await untilStopped(window.room(item), stopping);
-      }
-      window.put(item);
-      chunk.push(item);
-      if (chunk.length >= CHUNK_ITEMS) await flush();
-    }
-    stopping.throwIfAborted();
-  }
-  await flush();
-}
-
-/** Whether an action ended well in time. */
-async function within(ms: number, clock: Clock, act: () => Promise<void>): Promise<boolean> {
-  const patience = new AbortController();
-  const failed = (): boolean => false;
-  try {
-    return await Promise.race([
-      act().then(() => true, failed),
-      clock.sleep(ms, patience.signal).then(failed, failed),
-    ]);
-  } finally {
-    patience.abort();
-  }
+function cancelled(runId: string): RunStopped {
+  return new RunStopped(
+    "cancelled",
+    `cancelled with \`nightshift cancel ${runId}\``,
+    "Nothing is lost: the same command goes on with the items that are left.",
+  );
 }

@@ -7,9 +7,16 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { JobFile } from "../job/schema.ts";
 import type { Condition } from "../ledger/select.ts";
 import { systemClock } from "../system/clock.ts";
-import { type Environment, readEnvironment, resolveAccess, resolveRedis } from "../system/env.ts";
+import {
+  type Environment,
+  readEnvironment,
+  resolveAccess,
+  resolveBaseUrl,
+  resolveRedis,
+} from "../system/env.ts";
 import type { LogLevel } from "../system/log.ts";
 import { systemRandom } from "../system/random.ts";
+import { hasBudget } from "./budget/check.ts";
 import type { RunEvent, RunResult } from "./events.ts";
 import { jobOfRun, retryRun } from "./retry.ts";
 import { runJob } from "./run.ts";
@@ -107,12 +114,21 @@ function orderOf(job: ResolvedJob, options: RunOptions): RunOrder {
         "add --redis redis://host:6379 (or set NIGHTSHIFT_REDIS_URL).",
     );
   }
-  const access = resolveAccess(
+  if (!works && hasBudget(job)) {
+    throw new UsageError(
+      "--no-worker leaves the calling to workers, but a budget is kept by the process that runs the job: " +
+        "leave --no-worker out, or the budget (limits.budget, --budget-…).",
+    );
+  }
+  const known =
     options.apiKey === undefined
       ? environment
-      : { ...environment, nightshiftApiKey: options.apiKey },
-    options.baseUrl ?? null,
-  );
+      : { ...environment, nightshiftApiKey: options.apiKey };
+  const baseUrl = options.baseUrl ?? null;
+  // Whoever only records calls nobody, and needs no key.
+  const access = works
+    ? resolveAccess(known, baseUrl)
+    : { baseUrl: resolveBaseUrl(known, baseUrl), apiKey: "" };
   return {
     job,
     access,

@@ -1,23 +1,24 @@
 import type { RunStopped } from "../errors.ts";
 import type { Answering } from "../gateway/answer-item.ts";
-import { createGatewayClient, type GatewayClient } from "../gateway/client.ts";
+import { createGatewayClient } from "../gateway/client.ts";
 import { Governor, type Limits } from "../gateway/governor.ts";
-import { askModels } from "../gateway/preflight.ts";
-import type { Verdict } from "../gateway/verdict.ts";
-import type { Item } from "../item.ts";
-import type { Clock } from "../system/clock.ts";
-import type { Log } from "../system/log.ts";
 import { VERSION } from "../system/version.ts";
 import { AccountWatch } from "./account-watch.ts";
 import { keepLearned, openAccount } from "./account.ts";
 import { asInterruption, asRunStopped } from "./as-run-stopped.ts";
+import { hasBudget } from "./budget/check.ts";
 import { openSpending } from "./budget/open-spending.ts";
 import type { Spending } from "./budget/spending.ts";
 import { GatewayHealth } from "./gateway-health.ts";
+import { Hold } from "./hold.ts";
 import { learnPrices } from "./learn-prices.ts";
+import { noteHeld } from "./life.ts";
+import { logVerdict } from "./log-verdict.ts";
+import { openPresence } from "./open-presence.ts";
 import { preflight } from "./preflight.ts";
 import { startProgress } from "./progress.ts";
 import { sit } from "./sitting.ts";
+import { stopIfRefused } from "./stop-if-refused.ts";
 import { tellOutcome } from "./tell-outcome.ts";
 import { TokenReservation } from "./token-reservation.ts";
 import { wantedItems } from "./wanted-items.ts";
@@ -60,6 +61,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
 
   const client = createGatewayClient({
     ...access,
+    apiKey: order.works ? access.apiKey : null,
     // One more than the calls of items: the health check must not wait for one of them.
     connections: job.concurrency + 1,
     version: VERSION,
@@ -95,7 +97,15 @@ export async function work(parts: WorkParts): Promise<Worked> {
     ending: order.killSignal,
   };
 
-  const progress = startProgress({ ...parts, governor, stop });
+  const place = { connection, prefix: scene.prefix, runId: manifest.run_id };
+  const hold = new Hold(stopping.signal);
+  const presence = openPresence(parts, place, hasBudget(job));
+  const onHeld = (isHeld: boolean): void => {
+    noteHeld(scene, manifest, isHeld).catch((error: unknown) => stop(asRunStopped(error)));
+    order.onEvent({ event: isHeld ? "paused" : "resumed", run_id: manifest.run_id });
+  };
+
+  const progress = startProgress({ ...parts, governor, hold, presence, stop });
   let spending: Spending | null = null;
   try {
     spending = openSpending(parts, stop);
@@ -104,10 +114,11 @@ export async function work(parts: WorkParts): Promise<Worked> {
       await learnPrices({ scene, manifest, signal: stopping.signal, log });
     }
     await sit({
-      runId: manifest.run_id,
-      connection,
-      prefix: scene.prefix,
+      place,
+      presence,
+      hold,
       ledger,
+      wanted,
       answering: { ...answering, budget: spending },
       capacity: job.concurrency * HELD_PER_SLOT,
       works: order.works,
@@ -117,6 +128,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
       onEvent: order.onEvent,
       stop,
       onOutcome: (outcome) => tellOutcome(parts, outcome),
+      onHeld,
     });
   } catch (error) {
     stop(asRunStopped(error));
@@ -129,30 +141,4 @@ export async function work(parts: WorkParts): Promise<Worked> {
   const limits = governor.learned;
   await keepLearned(order, limits);
   return { stop: stopping.signal.aborted ? asRunStopped(stopping.signal.reason) : null, limits };
-}
-
-/** A dead key is refused everywhere; one bad channel does not refuse the list of models. */
-async function stopIfRefused(
-  client: GatewayClient,
-  clock: Clock,
-  reason: RunStopped,
-  stop: (reason: RunStopped) => void,
-): Promise<void> {
-  const answer = await askModels(client, clock.now()).catch(() => null);
-  if (answer?.kind === "trouble") stop(reason);
-}
-
-function logVerdict(log: Log, item: Item, verdict: Exclude<Verdict, { class: "completed" }>): void {
-  const { failure } = verdict;
-  log.warn(
-    {
-      event: "attempt.failed",
-      index: item.index,
-      class: verdict.class,
-      code: failure.code,
-      status: failure.response?.status,
-      request_id: failure.response?.requestId,
-    },
-    failure.message,
-  );
 }

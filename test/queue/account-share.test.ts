@@ -48,7 +48,7 @@ for (const kind of SERVER_KINDS) {
     });
 
     function open(): AccountShare {
-      return openAccountShare(connection, PREFIX, ACCOUNT, systemClock);
+      return openAccountShare({ connection, prefix: PREFIX }, ACCOUNT, systemClock);
     }
 
     /** One that has told the limits, and so holds an empty bucket. */
@@ -391,7 +391,7 @@ for (const kind of SERVER_KINDS) {
 
     test("rejects at once while Redis is not connected", async () => {
       const other = await connect(server.address);
-      const share = openAccountShare(other, PREFIX, ACCOUNT, systemClock);
+      const share = openAccountShare({ connection: other, prefix: PREFIX }, ACCOUNT, systemClock);
       other.disconnect();
       await once(other, "end");
       await expect(share.exchange(GREEDY)).rejects.toThrow("Redis is not connected");
@@ -400,7 +400,7 @@ for (const kind of SERVER_KINDS) {
     test("rejects after a second without an answer", async () => {
       const clock = new FakeClock();
       const busy = await connect(server.address);
-      const share = openAccountShare(busy, PREFIX, ACCOUNT, clock);
+      const share = openAccountShare({ connection: busy, prefix: PREFIX }, ACCOUNT, clock);
       // Until it is let go, Redis answers nothing else on this connection.
       const blocked = busy.bzpopmin(`${PREFIX}:nobody-writes-this`, 0).catch(() => {});
       const outcome = share.exchange(GREEDY).catch((error: unknown) => error);
@@ -412,7 +412,7 @@ for (const kind of SERVER_KINDS) {
 
     test("leaves no timer behind", async () => {
       const clock = new FakeClock();
-      await openAccountShare(connection, PREFIX, ACCOUNT, clock).exchange(NOTHING);
+      await openAccountShare({ connection, prefix: PREFIX }, ACCOUNT, clock).exchange(NOTHING);
       await settle();
       expect(clock.pending).toBe(0);
     });

@@ -3,12 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import type { Item } from "../../src/item.ts";
 import { type Connection, connect } from "../../src/queue/connection.ts";
-import {
-  type Consumer,
-  consumeRunQueue,
-  openRunQueue,
-  type RunQueue,
-} from "../../src/queue/run-queue.ts";
+import { type Consumer, consumeRunQueue } from "../../src/queue/consumer.ts";
+import { openRunQueue, type RunQueue } from "../../src/queue/run-queue.ts";
 import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
 
 const PREFIX = "nightshift";
@@ -51,7 +47,7 @@ for (const kind of SERVER_KINDS) {
     });
     beforeEach(() => {
       runId = `run-${(runs += 1)}`;
-      queue = openRunQueue(runId, connection, PREFIX, onError);
+      queue = openRunQueue({ connection, prefix: PREFIX, runId }, onError);
       errors.length = 0;
     });
     afterEach(async () => {
@@ -66,7 +62,18 @@ for (const kind of SERVER_KINDS) {
       handle: (item: Item, takeovers: number) => Promise<void>,
       capacity = 4,
     ): Consumer {
-      const consumer = consumeRunQueue(runId, connection, PREFIX, capacity, handle, onError);
+      const consumer = consumeRunQueue({
+        connection,
+        prefix: PREFIX,
+        runId,
+        name: "owner",
+        capacity,
+        handle: async ({ item, takeovers }) => {
+          await handle(item, takeovers);
+          return "done";
+        },
+        onError,
+      });
       consumers.push(consumer);
       consumer.start();
       return consumer;
@@ -74,7 +81,7 @@ for (const kind of SERVER_KINDS) {
 
     /** The keys of this run. */
     function keys(): Promise<string[]> {
-      return admin.keys(`${PREFIX}:${runId}:*`);
+      return admin.keys(`${PREFIX}:{${runId}}:*`);
     }
 
     test("hands out every item once, as it was put in", async () => {
@@ -161,7 +168,7 @@ for (const kind of SERVER_KINDS) {
     });
 
     test("leaves no key when it is cleared, and touches no other run's", async () => {
-      const other = openRunQueue("other-run", connection, PREFIX, onError);
+      const other = openRunQueue({ connection, prefix: PREFIX, runId: "other-run" }, onError);
       await other.add([anItem(0)]);
       await queue.add(items(50));
       await queue.clear();
@@ -185,7 +192,7 @@ for (const kind of SERVER_KINDS) {
       for (let round = 0; round < 4; round += 1) {
         await queue.add(Array.from({ length: 250 }, (_, at) => anItem(round * 250 + at)));
       }
-      expect(await admin.xlen(`${PREFIX}:${runId}:events`)).toBeLessThan(250);
+      expect(await admin.xlen(`${PREFIX}:{${runId}}:events`)).toBeLessThan(250);
     });
 
     test("hands out no more at once than the consumer has room for", async () => {
@@ -232,7 +239,7 @@ for (const kind of SERVER_KINDS) {
 
     test("counts the workers that died with an item", async () => {
       await queue.add([anItem(7)]);
-      const dead = new Worker(runId, null, {
+      const dead = new Worker(`{${runId}}`, null, {
         connection,
         prefix: PREFIX,
         maxStalledCount: Number.MAX_SAFE_INTEGER,
@@ -245,8 +252,8 @@ for (const kind of SERVER_KINDS) {
       await dead.close(true);
       const takeovers = Promise.withResolvers<number>();
       // What 30 s of silence and the first of two looks at all items in hand lead to.
-      await admin.del(`${PREFIX}:${runId}:i7:lock`, `${PREFIX}:${runId}:stalled-check`);
-      await admin.sadd(`${PREFIX}:${runId}:stalled`, "i7");
+      await admin.del(`${PREFIX}:{${runId}}:i7:lock`, `${PREFIX}:{${runId}}:stalled-check`);
+      await admin.sadd(`${PREFIX}:{${runId}}:stalled`, "i7");
       consuming((_item, count) => Promise.resolve(takeovers.resolve(count)));
       expect(await takeovers.promise).toBe(1);
     });

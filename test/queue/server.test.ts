@@ -6,8 +6,9 @@ import type { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "vitest";
 
 import { type Connection, connect } from "../../src/queue/connection.ts";
+import { consumeRunQueue } from "../../src/queue/consumer.ts";
 import { type EmbeddedValkey, startEmbeddedValkey } from "../../src/queue/embedded.ts";
-import { consumeRunQueue, openRunQueue } from "../../src/queue/run-queue.ts";
+import { openRunQueue } from "../../src/queue/run-queue.ts";
 import { type QueueServer, startQueueServer } from "../../src/queue/server.ts";
 import type { RedisAccess } from "../../src/system/env.ts";
 import { SERVER_KINDS, startRedis, type TestServer, until } from "./servers.ts";
@@ -46,16 +47,19 @@ describe("the embedded Valkey", () => {
   test("starts again, empty, when its thread dies, and the queue on it heals", async () => {
     const { thread, valkey } = await started();
     connection = await connect(valkey.socketPath);
-    const queue = openRunQueue("run", connection, "nightshift", () => {});
+    const place = { connection, prefix: "nightshift", runId: "run" };
+    const queue = openRunQueue(place, () => {});
     const handed = new Set<number>();
-    const consumer = consumeRunQueue(
-      "run",
-      connection,
-      "nightshift",
-      2,
-      ({ index }) => Promise.resolve(void handed.add(index)),
-      () => {},
-    );
+    const consumer = consumeRunQueue({
+      ...place,
+      name: "owner",
+      capacity: 2,
+      handle: ({ item }) => {
+        handed.add(item.index);
+        return Promise.resolve("done");
+      },
+      onError: () => {},
+    });
     const item = (index: number) => ({ index, customId: "a", model: "m", body: "{}" });
     consumer.start();
     await queue.add([item(0)]);

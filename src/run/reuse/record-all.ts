@@ -21,7 +21,13 @@ export async function recordAll(outcomes: AsyncIterable<Outcome>, parts: WorkPar
     await parts.ledger.record(outcome);
     tellOutcome(parts, outcome);
   };
-  const progress = startProgress({ ...parts, governor: NOTHING_CALLED, stop: () => {} });
+  const progress = startProgress({
+    ...parts,
+    governor: NOTHING_CALLED,
+    hold: NOT_HELD,
+    presence: null,
+    stop: () => {},
+  });
   try {
     for await (const outcome of outcomes) {
       recording.push(record(outcome));
@@ -35,6 +41,7 @@ export async function recordAll(outcomes: AsyncIterable<Outcome>, parts: WorkPar
   }
 }
 
+const NOT_HELD = { isOn: false };
 const NOTHING_CALLED = {
   inFlight: 0,
   holdup: { kind: "nothing" },

@@ -8,8 +8,13 @@ export type QueueKind = "embedded" | "redis";
 /** Declares the same tests for both queues. Without a redis-server the second half is skipped and says so. */
 export function describeOnEachQueue(body: (queue: QueueKind) => void): void {
   describe("on the embedded queue", () => body("embedded"));
-  if (hasRedisServer) describe("on a Redis server", () => body("redis"));
-  else describe.skip("on a Redis server (this machine has no redis-server)", () => body("redis"));
+  describeOnRedis(() => body("redis"));
+}
+
+/** Declares tests for a Redis that other processes share. */
+export function describeOnRedis(body: () => void): void {
+  if (hasRedisServer) describe("on a Redis server", body);
+  else describe.skip("on a Redis server (this machine has no redis-server)", body);
 }
 
 /** Null for the embedded queue, which needs no server. */

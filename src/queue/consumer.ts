@@ -1,0 +1,139 @@
+import { type Job, WaitingError, Worker } from "bullmq";
+
+import type { Item } from "../item.ts";
+import { queueName, type RunPlace } from "./keys.ts";
+import { type Parcel, unpack } from "./parcel.ts";
+
+/** What the owner's own consumer is called: with the owner, it dies too. */
+export const OWNER_NAME = "owner";
+
+/** A worker that has not renewed its hold on an item for this long has died with it. */
+const LOCK_MS = 20_000;
+/** With the lock, an item of a dead worker is taken over within 27 s. */
+const STALLED_CHECK_MS = 7_000;
+/** How long one blocking look at an empty queue lasts, in seconds; closing does not wait for it. */
+const DRAIN_DELAY_S = 5;
+
+/** One item as it was handed out. */
+export interface Handed {
+  readonly item: Item;
+  /** Workers that died with this item in a row. */
+  readonly takeovers: number;
+  /** Names this handing out, where the item may have been handed out again since. */
+  readonly token: string;
+  /** Aborts when the hold on the item is lost: it may be in somebody else's hands by now. */
+  readonly lost: AbortSignal;
+}
+
+/** `done`: it is over and forgotten. `back`: the next who asks gets it. */
+export type Handled = "done" | "back";
+
+/** Takes items from a run's queue and hands them on, several at once. */
+export interface Consumer {
+  start(): void;
+  /** How many items may be in hand at once from now on. */
+  setCapacity(items: number): void;
+  /** Takes no more items until {@link resume}. */
+  pause(): void;
+  resume(): void;
+  /** Takes no more items and resolves when those in hand have been handed back by `handle`. */
+  close(): Promise<void>;
+  /** Lets go of Redis: for one that does not answer. Nothing tells when that has happened. */
+  abandon(): void;
+}
+
+export interface ConsumerOptions extends RunPlace {
+  /** Who takes the items. */
+  readonly name: string;
+  /** How many items may be in hand at once. */
+  readonly capacity: number;
+  /** Must not throw for an outcome. */
+  readonly handle: (handed: Handed) => Promise<Handled>;
+  readonly onError: (error: Error) => void;
+}
+
+export function consumeRunQueue(options: ConsumerOptions): Consumer {
+  const { runId, connection, prefix, name, capacity, handle, onError } = options;
+  const inHand = new Map<string, AbortController>();
+  const lose = (ids: Iterable<string>): void => {
+    for (const id of ids) inHand.get(id)?.abort(new Error("the hold on the item is lost"));
+  };
+
+  const worker = new Worker<Parcel>(
+    queueName(runId),
+    async (job: Job<Parcel>, token = "") => {
+      const id = job.id ?? "";
+      const lost = new AbortController();
+      inHand.set(id, lost);
+      try {
+        const { stalledCounter: takeovers, data } = job;
+        const handled = await handle({
+          item: unpack(data),
+          takeovers,
+          token,
+          lost: lost.signal,
+        });
+        if (handled === "done") return;
+        // Where the hold is lost, the item is back already.
+        if (!lost.signal.aborted) await job.moveToWait(token).catch(onError);
+      } finally {
+        if (inHand.get(id) === lost) inHand.delete(id);
+      }
+      throw new WaitingError();
+    },
+    {
+      connection,
+      prefix,
+      name,
+      autorun: false,
+      concurrency: capacity,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      drainDelay: DRAIN_DELAY_S,
+      // By default BullMQ fails a job unseen when its worker dies a second time.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    },
+  );
+  worker.on("error", onError);
+  worker.on("lockRenewalFailed", lose);
+  // While Redis is away nothing says so: what is in hand is taken for lost when its lock has run out.
+  let patience: NodeJS.Timeout | undefined;
+  const onClose = (): void => {
+    patience ??= setTimeout(() => lose(inHand.keys()), LOCK_MS);
+  };
+  const onReady = (): void => {
+    clearTimeout(patience);
+    patience = undefined;
+  };
+  connection.on("close", onClose);
+  connection.on("ready", onReady);
+  const letGo = (): void => {
+    onReady();
+    connection.off("close", onClose);
+    connection.off("ready", onReady);
+  };
+
+  let closing: Promise<void> | undefined;
+  return {
+    start: () => {
+      worker.run().catch(onError);
+    },
+    setCapacity: (items) => {
+      worker.concurrency = Math.max(1, items);
+    },
+    pause: () => {
+      worker.pause(true).catch(onError);
+    },
+    resume: () => {
+      worker.resume().catch(onError);
+    },
+    close: () => (closing ??= worker.close().finally(letGo)),
+    abandon: () => {
+      letGo();
+      // Where a proper close is under way, this is its promise, which may never settle.
+      worker.close(true).catch(onError);
+    },
+  };
+}

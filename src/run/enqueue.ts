@@ -1,0 +1,46 @@
+import type { Item } from "../item.ts";
+import type { Window } from "../queue/window.ts";
+import { untilStopped } from "../system/until-stopped.ts";
+import type { Hold } from "./hold.ts";
+
+const CHUNK_ITEMS = 250;
+
+export interface EnqueueParts {
+  /** In input order. */
+  readonly items: AsyncIterable<readonly Item[]>;
+  readonly isWanted: (index: number) => boolean;
+  /** Whether a worker has had it in hand since an earlier sitting: then its answer is waited for. */
+  readonly isInHandElsewhere: (index: number) => boolean;
+  readonly add: (items: readonly Item[]) => Promise<void>;
+  readonly window: Window;
+  readonly hold: Hold;
+  readonly stopping: AbortSignal;
+}
+
+/** Feeds the queue as fast as the window has room. */
+export async function enqueue(parts: EnqueueParts): Promise<void> {
+  const { items, isWanted, isInHandElsewhere, add, window, hold, stopping } = parts;
+  let chunk: Item[] = [];
+  const flush = async (): Promise<void> => {
+    const adding = chunk;
+    chunk = [];
+    if (adding.length === 0) return;
+    if (hold.isOn) await untilStopped(hold.over(), stopping);
+    await add(adding);
+  };
+  for await (const batch of items) {
+    for (const item of batch) {
+      if (!window.fits(item)) {
+        await flush();
+        await untilStopped(window.room(item), stopping);
+      }
+      // A worker may have sent its outcome since the batch was read.
+      if (!isWanted(item.index)) continue;
+      window.put(item);
+      if (!isInHandElsewhere(item.index)) chunk.push(item);
+      if (chunk.length >= CHUNK_ITEMS) await flush();
+    }
+    stopping.throwIfAborted();
+  }
+  await flush();
+}

@@ -1,0 +1,156 @@
+import { messageOf } from "../errors.ts";
+import type { RunPlace } from "../queue/keys.ts";
+import {
+  announceRun,
+  forgetRun,
+  leaveRun,
+  type RunCounts,
+  type RunState,
+  type RunTerms,
+  seeHands,
+  wantRun,
+} from "../queue/run-info.ts";
+import { type WorkerCard, workersOnline } from "../queue/worker-roll.ts";
+import type { Clock } from "../system/clock.ts";
+import type { Log } from "../system/log.ts";
+import { matchesPattern } from "./worker/pattern.ts";
+
+const BEAT_MS = 1_000;
+
+export interface PresenceParts {
+  readonly place: RunPlace;
+  readonly terms: RunTerms;
+  /** When the run began, in wall-clock milliseconds. */
+  readonly since: number;
+  readonly counts: () => RunCounts;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Who wants to know what becomes of the run on the shared Redis. */
+export interface PresenceListener {
+  /** Somebody steers the run, from this machine or another. */
+  readonly onWanted: (state: RunState) => void;
+  /** Redis had forgotten the run. */
+  readonly onForgotten: () => void;
+}
+
+/** Tells workers of the run as long as its owner lives, and hears what is wanted of it. */
+export class Presence {
+  readonly #parts: PresenceParts;
+  #listener: PresenceListener | null = null;
+  #state: RunState = "running";
+  #workers: readonly WorkerCard[] = [];
+  #sawWorkers = false;
+  #isBeating = false;
+  #cancelBeat = (): void => {};
+
+  constructor(parts: PresenceParts) {
+    this.#parts = parts;
+  }
+
+  get state(): RunState {
+    return this.#state;
+  }
+
+  /** Workers online that may serve this run. */
+  get workers(): readonly WorkerCard[] {
+    return this.#workers;
+  }
+
+  /** Calls that workers elsewhere have in flight for this run. */
+  get inFlight(): number {
+    const { runId } = this.#parts.place;
+    return this.#workers.reduce((sum, { in_flight: calls }) => sum + (calls[runId] ?? 0), 0);
+  }
+
+  /** Whether a worker was there at any time: it may still come back with an answer. */
+  get sawWorkers(): boolean {
+    return this.#sawWorkers;
+  }
+
+  /** Tells of the run for the first time; returns what is wanted of it. */
+  async begin(): Promise<RunState> {
+    const { place } = this.#parts;
+    const { state } = await announceRun(place, this.#announcement(), true);
+    this.#state = state;
+    await this.#lookRound();
+    return state;
+  }
+
+  /** Goes on telling, and listens. */
+  start(listener: PresenceListener): void {
+    this.#listener = listener;
+    this.#beatLater();
+  }
+
+  stop(): void {
+    this.#listener = null;
+    this.#cancelBeat();
+  }
+
+  /** What workers say they have in hand. */
+  claimed(): Promise<ReadonlySet<number>> {
+    return seeHands(
+      this.#parts.place,
+      this.#workers.map(({ id }) => id),
+    );
+  }
+
+  /** Workers shall start no more calls: the owner is about to leave. */
+  async leaving(): Promise<void> {
+    if (this.#state === "running") await wantRun(this.#parts.place, "stopped");
+  }
+
+  /** The owner leaves a run behind that somebody still has in hand, or holds. */
+  async leave(): Promise<void> {
+    await leaveRun(this.#parts.place);
+  }
+
+  /** @param over whether the run has all its outcomes. */
+  async forget(over: boolean): Promise<void> {
+    await forgetRun(this.#parts.place, over && this.#sawWorkers);
+  }
+
+  #announcement(): Parameters<typeof announceRun>[1] {
+    const { terms, since, counts } = this.#parts;
+    return { terms, since, counts: counts(), state: this.#state };
+  }
+
+  #beatLater(): void {
+    this.#cancelBeat = this.#parts.clock.after(BEAT_MS, () => {
+      this.#beatLater();
+      void this.#beat();
+    });
+  }
+
+  async #beat(): Promise<void> {
+    const { place, log } = this.#parts;
+    // ioredis keeps what it is given while disconnected, for as long as that takes.
+    if (this.#isBeating || place.connection.status !== "ready") return;
+    this.#isBeating = true;
+    try {
+      const { state, forgotten } = await announceRun(place, this.#announcement(), false);
+      if (this.#listener === null) return;
+      if (forgotten) this.#listener.onForgotten();
+      if (state !== this.#state) {
+        this.#state = state;
+        this.#listener.onWanted(state);
+      }
+      await this.#lookRound();
+    } catch (error) {
+      log.debug({ event: "presence.error", error: messageOf(error) }, "could not tell of the run");
+    } finally {
+      this.#isBeating = false;
+    }
+  }
+
+  async #lookRound(): Promise<void> {
+    const { place, terms } = this.#parts;
+    const online = await workersOnline(place);
+    this.#workers = online.filter(
+      ({ base_url: url, runs }) => url === terms.base_url && matchesPattern(runs, place.runId),
+    );
+    this.#sawWorkers ||= this.#workers.length > 0;
+  }
+}

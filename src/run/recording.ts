@@ -1,0 +1,44 @@
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Wanted } from "../ledger/select.ts";
+import type { Outcome } from "../outcome.ts";
+import type { Window } from "../queue/window.ts";
+
+export interface RecordingParts {
+  readonly ledger: Ledger;
+  readonly wanted: Pick<Wanted, "has">;
+  /** Told before the item's place is free; from then on it is wanted no longer. */
+  readonly onOutcome: (outcome: Outcome) => void;
+}
+
+/** Writes outcomes down, whoever brings them: the first of an item counts, others are dropped. */
+export class Recording {
+  readonly #parts: RecordingParts;
+  readonly #window: Window;
+  readonly #writing = new Map<number, Promise<void>>();
+
+  constructor(parts: RecordingParts, window: Window) {
+    this.#parts = parts;
+    this.#window = window;
+  }
+
+  /** Resolves when an outcome of the item is safely on disk. */
+  record(outcome: Outcome): Promise<void> {
+    const { index } = outcome;
+    const writing = this.#writing.get(index);
+    if (writing !== undefined) return writing;
+    if (!this.#parts.wanted.has(index)) {
+      this.#window.release(index);
+      return Promise.resolve();
+    }
+    const written = this.#write(outcome).finally(() => this.#writing.delete(index));
+    this.#writing.set(index, written);
+    return written;
+  }
+
+  async #write(outcome: Outcome): Promise<void> {
+    const { ledger, onOutcome } = this.#parts;
+    await ledger.record(outcome);
+    onOutcome(outcome);
+    this.#window.release(outcome.index);
+  }
+}

@@ -1,0 +1,192 @@
+import { messageOf } from "../../errors.ts";
+import { type Answer, answerItem, type Answering } from "../../gateway/answer-item.ts";
+import type { GatewayClient } from "../../gateway/client.ts";
+import type { Governor } from "../../gateway/governor.ts";
+import type { Outcome } from "../../outcome.ts";
+import { type Consumer, consumeRunQueue, type Handed, type Handled } from "../../queue/consumer.ts";
+import type { RunPlace } from "../../queue/keys.ts";
+import type { Message, Trouble } from "../../queue/message.ts";
+import { deliver } from "../../queue/outcome-stream.ts";
+import { hideHands, type RunTerms, showHands } from "../../queue/run-info.ts";
+import { WORKER_LIVES_MS } from "../../queue/worker-roll.ts";
+import type { Clock } from "../../system/clock.ts";
+import type { Log } from "../../system/log.ts";
+import type { Random } from "../../system/random.ts";
+import { AccountWatch } from "../account-watch.ts";
+import type { GatewayHealth } from "../gateway-health.ts";
+import { logVerdict } from "../log-verdict.ts";
+import { stopIfRefused } from "../stop-if-refused.ts";
+import { TokenReservation } from "../token-reservation.ts";
+import { MOST_TAKEOVERS, workerLost } from "../worker-lost.ts";
+import { inTurn, type Turns } from "./turns.ts";
+
+const DELIVER_AGAIN_MS = 1_000;
+
+export interface ServedRunParts {
+  readonly place: RunPlace;
+  readonly worker: string;
+  readonly client: GatewayClient;
+  readonly governor: Governor;
+  readonly health: GatewayHealth;
+  readonly turns: Turns;
+  readonly capacity: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Aborts when even calls in flight must end. */
+  readonly ending: AbortSignal;
+  readonly onOutcome: (outcome: Outcome) => void;
+  /** The run was told that it should stop. */
+  readonly onTrouble: (trouble: Trouble) => void;
+}
+
+/** One run that a worker helps: takes its items, answers them, sends the outcomes to its owner. */
+export class ServedRun {
+  readonly #parts: ServedRunParts;
+  readonly #terms: RunTerms;
+  readonly #consumer: Consumer;
+  readonly #leaving = new AbortController();
+  readonly #inHand = new Set<number>();
+  readonly #answering: Omit<Answering, "stopping">;
+  #inFlight = 0;
+  #isInTrouble = false;
+
+  constructor(parts: ServedRunParts, terms: RunTerms) {
+    this.#parts = parts;
+    this.#terms = terms;
+    this.#answering = this.#prepare();
+    const onError = (error: Error): void =>
+      parts.log.debug({ event: "queue.error", error: error.message }, "the queue had trouble");
+    this.#consumer = consumeRunQueue({
+      ...parts.place,
+      name: parts.worker,
+      capacity: parts.capacity,
+      handle: this.#handle,
+      onError,
+    });
+    this.#consumer.start();
+  }
+
+  get terms(): RunTerms {
+    return this.#terms;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  setCapacity(items: number): void {
+    this.#consumer.setCapacity(items);
+  }
+
+  /** Says which items it has in hand, should Redis forget. */
+  async showHands(): Promise<void> {
+    const { place, worker } = this.#parts;
+    await showHands(place, worker, [...this.#inHand], WORKER_LIVES_MS);
+  }
+
+  /** Gives back what is not being called, and resolves when the rest is with the owner. */
+  async close(): Promise<void> {
+    this.#consumer.pause();
+    this.#leaving.abort(new Error("the worker leaves the run"));
+    await this.#consumer.close();
+    await hideHands(this.#parts.place, this.#parts.worker);
+  }
+
+  /** The run should stop: its owner is told, and decides. */
+  async tell(trouble: Trouble): Promise<void> {
+    if (this.#isInTrouble) return;
+    this.#isInTrouble = true;
+    this.#leaving.abort(new Error(trouble.message));
+    this.#consumer.pause();
+    this.#parts.onTrouble(trouble);
+    await this.#deliver({ kind: "trouble", trouble });
+  }
+
+  readonly #handle = async ({ item, takeovers, token, lost }: Handed): Promise<Handled> => {
+    const { ending } = this.#parts;
+    const stopping = AbortSignal.any([this.#leaving.signal, lost]);
+    this.#inHand.add(item.index);
+    try {
+      const { outcome, free }: Answer =
+        takeovers < MOST_TAKEOVERS
+          ? await answerItem(item, { ...this.#answering, stopping })
+          : { outcome: workerLost(item), free: () => {} };
+      try {
+        await this.#deliver({ kind: "outcome", outcome }, token);
+      } finally {
+        free();
+      }
+      this.#parts.onOutcome(outcome);
+      return "done";
+    } catch (error) {
+      if (error !== stopping.reason && error !== ending.reason) {
+        this.#parts.log.error({ event: "item.failed", index: item.index, err: error }, "a bug");
+      }
+      return "back";
+    } finally {
+      this.#inHand.delete(item.index);
+    }
+  };
+
+  /** An answer that is paid for is kept until Redis has it. */
+  async #deliver(message: Message, token?: string): Promise<void> {
+    const { place, clock, ending, log } = this.#parts;
+    for (;;) {
+      try {
+        await deliver(place, message, token);
+        return;
+      } catch (error) {
+        log.warn({ event: "deliver.failed", error: messageOf(error) }, "Redis took no outcome");
+        await clock.sleep(DELIVER_AGAIN_MS, ending);
+      }
+    }
+  }
+
+  #prepare(): Omit<Answering, "stopping"> {
+    const { client, governor, health, turns, clock, random, log, ending } = this.#parts;
+    const { attempts, timeout_ms: timeoutMs, stream, on_length: onLength, proven } = this.#terms;
+    const reservation = new TokenReservation();
+    const watch = new AccountWatch(proven);
+    const turn = inTurn(governor, turns, this);
+    return {
+      client,
+      governor: {
+        get countsTokens() {
+          return turn.countsTokens;
+        },
+        enter: async (tokens, signal) => {
+          const permit = await turn.enter(tokens, signal);
+          this.#inFlight += 1;
+          return {
+            ...permit,
+            free: () => {
+              this.#inFlight -= 1;
+              permit.free();
+            },
+          };
+        },
+      },
+      policy: { attempts, timeoutMs, stream, onLength },
+      clock,
+      random,
+      tokensOf: (body) => reservation.of(body),
+      budget: null,
+      onVerdict: (item, verdict) => {
+        health.note(verdict);
+        if (verdict.class === "completed") reservation.note(verdict.summary.usage);
+        else logVerdict(log, item, verdict);
+        const finding = watch.note(verdict);
+        if (finding === null) return;
+        const stop = (): void => {
+          const { message, remedy } = finding.reason;
+          void this.tell({ reason: "account", message, remedy }).catch(() => {});
+        };
+        if (finding.action === "stop") stop();
+        else void stopIfRefused(client, clock, finding.reason, stop);
+      },
+      answersSeen: () => health.answersSeen,
+      ending,
+    };
+  }
+}

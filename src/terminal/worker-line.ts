@@ -1,0 +1,27 @@
+import { formatCount, formatRate } from "./format.ts";
+import { oneLine } from "./screen-text.ts";
+
+/** Where a worker stands, as far as it is shown. */
+export interface WorkerView {
+  readonly runs: readonly string[];
+  readonly in_flight: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly items_per_second: number;
+  readonly waiting: string | null;
+}
+
+/** Where a worker stands in one plain line. */
+export function renderWorkerLine(view: WorkerView): string {
+  const { runs, completed, failed, waiting } = view;
+  const facts = [
+    runs.length === 0
+      ? "no runs"
+      : `${formatCount(runs.length)} ${runs.length === 1 ? "run" : "runs"}`,
+    `${formatCount(completed)} done`,
+    ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
+    formatRate(view.items_per_second, "items"),
+    `${formatCount(view.in_flight)} in flight`,
+  ];
+  return facts.join(", ") + (waiting === null ? "" : `; ${oneLine(waiting)}`);
+}
