@@ -11,13 +11,20 @@ import type { Place } from "./keys.ts";
 
 /** An exchange that takes longer has failed: calls do not wait for a Redis in trouble. */
 const ANSWERS_WITHIN_MS = 1_000;
-/** What is wanted and not taken for this long is lost: a rate, unlike a balance, cannot be saved up. */
-const CAPACITY_MS = 100;
+/**
+ * What is wanted and taken later than usual by more than this is lost: a rate, unlike a balance,
+ * cannot be saved up.
+ */
+const KEPT_MS = 25;
+/** How often processes ask: at first as assumed, then on average, at most. */
+const ASSUMED_EVERY_MS = 75;
+const NEWEST_SHARE = 0.1;
+const LONGEST_EVERY_MS = 250;
 /** A process that asked within this time keeps its part while the others come first. */
 const WAITS_MS = 500;
 /** A process that has not asked for this long does not count. */
 const LIVES_MS = 2_000;
-const KEPT_MS = 60 * 60_000;
+const FORGOTTEN_MS = 60 * 60_000;
 
 /**
  * Everything is in one string, so that all of it lives, dies and moves between the nodes of a
@@ -41,6 +48,7 @@ local wasClosed = state.closedMs > 0
 state.closedMs = math.max(0, state.closedMs - elapsed, ask.closeMs)
 
 local own = state.processes[id] or {
+  idle = 0, every = ${ASSUMED_EVERY_MS},
   want = { rpm = 0, tpm = 0 }, lacks = { rpm = 0, tpm = 0 },
   due = { rpm = 0, tpm = 0 }, news = { rpm = 0, tpm = 0 }
 }
@@ -48,7 +56,7 @@ state.processes[id] = own
 own.most = ask.most
 local alive = 0
 for name, process in pairs(state.processes) do
-  process.idle = (process.idle or 0) + elapsed
+  process.idle = process.idle + elapsed
   if process == own or process.idle < ${LIVES_MS} then alive = alive + 1
   else state.processes[name] = nil end
 end
@@ -63,7 +71,13 @@ end
 local function limitOf(kind) return notAbove(state.limits[kind], kind) end
 local function ratePerMs(kind) return tonumber(limitOf(kind)) / 60000 end
 -- One unit more, or a slow rate would lose what accrues between a whole unit and its being taken.
-local function capacity(kind) return 1 + ratePerMs(kind) * ${CAPACITY_MS} end
+local function capacity(kind)
+  local every = 0
+  for _, process in pairs(state.processes) do
+    if process.idle < ${WAITS_MS} then every = math.max(every, process.every) end
+  end
+  return 1 + ratePerMs(kind) * (${KEPT_MS} + every)
+end
 
 local function shareOut(kind)
   local waiting, isWanted = {}, false
@@ -144,9 +158,12 @@ for _, kind in ipairs(KINDS) do
   end
 end
 local rpm, tpm = grant("rpm"), grant("tpm")
+if own.idle < ${WAITS_MS} then
+  own.every = own.every + ${NEWEST_SHARE} * (math.min(own.idle, ${LONGEST_EVERY_MS}) - own.every)
+end
 own.idle = 0
 local usedRpm, usedTpm = exchangeUsed("rpm"), exchangeUsed("tpm")
-redis.call("SET", KEYS[1], cjson.encode(state), "PX", ${KEPT_MS})
+redis.call("SET", KEYS[1], cjson.encode(state), "PX", ${FORGOTTEN_MS})
 return {
   rpm, tpm, limitOf("rpm") or false, limitOf("tpm") or false, usedRpm, usedTpm,
   math.ceil(state.closedMs), alive
