@@ -246,8 +246,8 @@ export class RateFinder {
     if (measured === null) return this.#rate !== null;
     const isSame =
       this.#suspected !== null && Math.abs(measured / this.#suspected - 1) < SAME_SHARE;
-    const isClear =
-      refused >= LIMIT_SHARE * (refused + letIn) && (isSame || refused >= FEWEST_REFUSALS);
+    const isEnough = isSame || refused >= FEWEST_REFUSALS || (refused > 1 && letIn === 0);
+    const isClear = isEnough && refused >= LIMIT_SHARE * (refused + letIn);
     if (this.#isTrial && this.#limit !== null && !this.#isSurprising(measured)) {
       // What was let in during a trial is no more than the limit, and shows when that has risen.
       const isNear = (this.#rate ?? 0) <= this.#limit * RISEN_SHARE;

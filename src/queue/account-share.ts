@@ -7,7 +7,7 @@ import type { Place } from "./keys.ts";
 
 // Why not bottleneck's own Redis mode: two processes got 160 to 210 of 1 000 units a second out of it,
 // with a heartbeat of 100 ms 850, at five times the CPU time or more, and next to none after its keys
-// were deleted. Of these leases they get 993, and go on. `npm run bench -- shared` measures it again.
+// were deleted. Of these leases they get 998, and go on. `npm run bench -- shared` measures it again.
 
 /** An exchange that takes longer has failed: calls do not wait for a Redis in trouble. */
 const ANSWERS_WITHIN_MS = 1_000;

@@ -181,6 +181,24 @@ describe("the rate finder", () => {
     expect([triedAt([6_000]), triedAt([6_300, 6_000])]).toEqual([9_000, 41_000]);
   });
 
+  it.each([
+    ["nothing beside them was let in", 0, true],
+    ["others beside them were let in", 1, false],
+  ])("takes two refusals for a limit where %s", (_what, letIn, isLimit) => {
+    const finder = new RateFinder(0.96, null, null, 0);
+    for (let now = 0; now < 500; now += 5) {
+      finder.sent(now, 1);
+      finder.letIn(now);
+    }
+    for (const isNews of [true, false]) {
+      finder.sent(500, 1);
+      finder.refused({ now: 510, sentAt: 500, units: 1, told: null, isNews });
+    }
+    for (let call = 0; call < letIn; call += 1) finder.letIn(505);
+    finder.letIn(2_600);
+    expect(finder.learned).toBe(isLimit ? 6_000 : null);
+  });
+
   it("learns nothing from single refusals among many answers", () => {
     const finder = new RateFinder(0.96, null, null, 0);
     const explained: boolean[] = [];
