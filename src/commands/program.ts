@@ -20,6 +20,7 @@ import {
   repeatable,
   wholeNumber,
 } from "./options.ts";
+import { addScheduling } from "./scheduling.ts";
 import type { WorkerFlags } from "./worker.ts";
 
 /**
@@ -151,6 +152,7 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
       done(await modelsCommand(flags, io));
     });
 
+  addScheduling(program, io, done);
   addSandbox(program, io, done);
   return program;
 }

@@ -1,17 +1,10 @@
 import * as z from "zod";
 
 import { parseDuration } from "./duration.ts";
+import { scheduleSchema, sharedOutProblem } from "./schedule-schema.ts";
 
 /** Any value that JSON can hold. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }).format(0) !== "";
-  } catch {
-    return false;
-  }
-}
 
 const noDuration = { error: 'is no duration: write one such as "60s", "10m" or "24h"' };
 const duration = z
@@ -55,8 +48,7 @@ const price = z.strictObject({
   request: z.number().min(0).exactOptional().describe("US dollars per answered call; default 0"),
 });
 
-/** The job file: what users write in `jobs/*.yaml`. */
-export const jobFileSchema = z.strictObject({
+const jobFields = z.strictObject({
   name: z
     .string()
     .regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u, {
@@ -174,20 +166,16 @@ export const jobFileSchema = z.strictObject({
     .describe(
       "Your prices: for the model, or per model; default: list prices where known, else the gateway's own price list",
     ),
-  schedule: z
-    .strictObject({
-      cron: z.string(),
-      tz: z
-        .string()
-        .refine(isTimeZone, {
-          error: "is no time zone: write one such as Europe/Berlin or Asia/Shanghai",
-        })
-        .exactOptional(),
-      overlap: z.enum(["skip", "queue", "replace"]).exactOptional(),
-      catch_up: z.enum(["none", "once"]).exactOptional(),
-    })
+  schedule: scheduleSchema
     .exactOptional()
-    .describe("When the scheduler starts this job"),
+    .describe("When `nightshift scheduler` runs this job by itself"),
+});
+
+/** The job file: what users write in `jobs/*.yaml`. */
+export const jobFileSchema = jobFields.superRefine(({ out, schedule }, context) => {
+  const message =
+    out === undefined || schedule === undefined ? null : sharedOutProblem(out, schedule);
+  if (message !== null) context.addIssue({ code: "custom", path: ["out"], message });
 });
 
 /** A job as users write it: in YAML, or in code with {@link defineJob}. */

@@ -40,6 +40,10 @@ const manifestSchema = z.object({
       }),
     )
     .exactOptional(),
+  /** Which firing of a schedule this run is; absent where it was started by hand. */
+  schedule: z
+    .object({ tick: z.string(), job_file: z.string(), by_hand: z.boolean() })
+    .exactOptional(),
   created_at: z.string(),
   updated_at: z.string(),
   finished_at: z.string().nullable(),

@@ -7,6 +7,8 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import { hasOutcomes } from "../ledger/files.ts";
 import { type Manifest, readManifest } from "../ledger/manifest.ts";
 import type { Random } from "../system/random.ts";
+import type { Firing } from "./firing.ts";
+import { dateAndTime, fillPlaceholders } from "./placeholders.ts";
 
 /** Where runs go that were not told where. */
 export const RUNS_DIRECTORY = "runs";
@@ -34,6 +36,8 @@ export interface DirectoryQuestion {
   /** Wall-clock milliseconds. */
   readonly now: number;
   readonly workingDirectory: string;
+  /** The firing of a schedule that the run is for; null for one that was started by hand. */
+  readonly firing: Firing | null;
 }
 
 /**
@@ -41,7 +45,8 @@ export interface DirectoryQuestion {
  * and input, else a new one. So the same command after a crash never buys again.
  */
 export async function chooseDirectory(question: DirectoryQuestion): Promise<ChosenDirectory> {
-  const { job, fresh, now, workingDirectory } = question;
+  const { job, fresh, now, workingDirectory, firing } = question;
+  if (firing !== null) return directoryOfFiring(question, firing);
   if (job.out !== null) {
     const path = resolve(workingDirectory, renderOut(job.out, question));
     const manifest = await readManifest(path);
@@ -63,6 +68,31 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
   for (let copy = 1; ; copy += 1) {
     const path = copy === 1 ? stem : `${stem}-${copy}`;
     if ((await readManifest(path)) === null) return { path, manifest: null, found: false };
+  }
+}
+
+/**
+ * Every firing has a directory of its own: the one that its tick names, so that it is found again
+ * whoever begins it; with a number after it where a firing of another tick has that name, as in the
+ * hour that comes twice when summer time ends.
+ */
+async function directoryOfFiring(
+  question: DirectoryQuestion,
+  firing: Firing,
+): Promise<ChosenDirectory> {
+  const { job, workingDirectory } = question;
+  const template = job.out ?? join(RUNS_DIRECTORY, "{{ name }}-{{ date }}-{{ time }}");
+  const named = resolve(workingDirectory, renderOut(template, { ...question, now: firing.tick }));
+  for (let copy = 1; ; copy += 1) {
+    const path = copy === 1 ? named : `${named}-${copy}`;
+    const manifest = await readManifest(path);
+    if (manifest === null) await refuseForeign(path);
+    const isAnothers =
+      manifest !== null &&
+      (manifest.schedule === undefined
+        ? manifest.state === "finished"
+        : Date.parse(manifest.schedule.tick) !== firing.tick);
+    if (!isAnothers) return { path, manifest, found: false };
   }
 }
 
@@ -145,32 +175,6 @@ function timestamp(now: number): string {
 }
 
 function renderOut(template: string, { job, runId, now }: DirectoryQuestion): string {
-  const moment = new Intl.DateTimeFormat("sv-SE", {
-    dateStyle: "short",
-    timeStyle: "medium",
-    ...(job.timeZone !== null && { timeZone: job.timeZone }),
-  }).format(now);
-  const [date = "", time = ""] = moment.split(" ");
-  const values: Readonly<Record<string, string>> = {
-    name: job.name,
-    date,
-    time: time.replaceAll(":", ""),
-    run_id: runId,
-  };
-  const path = template.replaceAll(/\{\{\s*(.*?)\s*\}\}/g, (_whole, name: string) => {
-    const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    if (value === undefined) {
-      throw new UsageError(
-        `out: unknown placeholder {{ ${name} }}: use {{ name }}, {{ date }}, {{ time }} or {{ run_id }}`,
-      );
-    }
-    return value;
-  });
-  if (path.trim() === "" || /\{\{|\{%/.test(path)) {
-    throw new UsageError(
-      `out: ${JSON.stringify(template)} names no directory: write a path, in which {{ name }}, {{ date }}, ` +
-        "{{ time }} and {{ run_id }} may stand",
-    );
-  }
-  return path;
+  const values = { name: job.name, ...dateAndTime(now, job.timeZone), run_id: runId };
+  return fillPlaceholders(template, "out", values);
 }

@@ -8,6 +8,7 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import { diskStop, FILES, hasOutcomes } from "../ledger/files.ts";
 import { type Manifest, writeManifest } from "../ledger/manifest.ts";
 import { VERSION } from "../system/version.ts";
+import type { Firing } from "./firing.ts";
 import type { InputScan } from "./scan-input.ts";
 import type { RunOrder, Scene } from "./scene.ts";
 
@@ -94,6 +95,7 @@ export async function beginSitting(
     job: about === "failed" ? found.job : { ...order.job },
     items,
     base_url: order.access.baseUrl,
+    ...(order.firing !== null && { schedule: firingNote(order.firing) }),
     updated_at: now,
     finished_at: null,
     sittings: [...(await closedSittings(directory, found)), { started_at: now, ended_at: null }],
@@ -174,6 +176,10 @@ export async function closedSittings(
     started_at: started,
     ended_at: ended ?? iso(Math.max(Date.parse(started), ...writes)),
   }));
+}
+
+function firingNote({ tick, jobFile, byHand }: Firing): NonNullable<Manifest["schedule"]> {
+  return { tick: iso(tick), job_file: jobFile, by_hand: byHand };
 }
 
 function withPrices(manifest: Manifest, { learned }: PriceList): Manifest {

@@ -7,6 +7,7 @@ import type { LogLevel } from "../system/log.ts";
 import type { Random } from "../system/random.ts";
 import type { Closers } from "./closers.ts";
 import type { OnRunEvent } from "./events.ts";
+import type { Firing } from "./firing.ts";
 import type { InputScan } from "./scan-input.ts";
 
 /** Everything a run is made of; the command line and the library both fill this in. */
@@ -20,6 +21,8 @@ export interface RunOrder {
   readonly works: boolean;
   /** Start afresh, even where an unfinished run could be continued. */
   readonly fresh: boolean;
+  /** The firing of a schedule that this is; null for a run that was started by hand. */
+  readonly firing: Firing | null;
   readonly logLevel: LogLevel;
   /** Where limits that were learned are kept for the next run; null keeps none. */
   readonly stateDirectory: string | null;

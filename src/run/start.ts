@@ -103,7 +103,8 @@ export async function resolveTarget(
   return resolveJob({ name: nameOfInput(target), input: target }, overrides, null);
 }
 
-function orderOf(job: ResolvedJob, options: RunOptions): RunOrder {
+/** A job with everything that its run needs of the world. */
+export function orderOf(job: ResolvedJob, options: RunOptions): RunOrder {
   const environment = options.environment ?? readEnvironment();
   const never = new AbortController().signal;
   const redis = resolveRedis(environment, options.redis ?? null);
@@ -136,6 +137,7 @@ function orderOf(job: ResolvedJob, options: RunOptions): RunOrder {
     redis,
     works,
     fresh: options.fresh ?? false,
+    firing: null,
     logLevel: options.logLevel ?? "info",
     stateDirectory: environment.stateDirectory,
     workingDirectory: options.workingDirectory ?? process.cwd(),

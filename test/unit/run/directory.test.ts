@@ -27,6 +27,7 @@ function question(
     identity: aManifest().identity as Identity,
     now: NOW,
     workingDirectory: path,
+    firing: null,
     ...changes,
   };
 }

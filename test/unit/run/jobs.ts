@@ -114,6 +114,7 @@ export function anOrder(changes: Partial<RunOrder> = {}): {
     redis: null,
     works: true,
     fresh: false,
+    firing: null,
     stateDirectory: null,
     logLevel: "silent",
     workingDirectory: "/srv",
