@@ -43,6 +43,7 @@ export function addAttemptOptions(command: Command): Command {
 /** The flags that say where the work goes through and what is told of it. */
 export function addReportOptions(command: Command): Command {
   addRedisOption(command)
+    .addOption(metricsOption())
     .option("--json", "events as NDJSON on stdout")
     .option("--quiet", "no progress and no summary");
   return addLogLevel(command, "what run.log holds", "info");
@@ -61,6 +62,13 @@ export function addLogLevel(command: Command, description: string, level: LogLev
       .choices(["trace", "debug", "info", "warn", "error", "silent"])
       .default(level),
   );
+}
+
+function metricsOption(): Option {
+  return new Option(
+    "--metrics-port <[host:]port>",
+    "serve /healthz, /readyz and Prometheus /metrics; on 127.0.0.1 unless a host is named",
+  ).argParser(metricsAddress);
 }
 
 export function delimiterOption(): Option {
@@ -114,6 +122,14 @@ export function millisecondsOrRange(text: string): number | { min: number; max: 
 export function wholeNumber(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
   return Number(text);
+}
+
+/** `9464`, `0.0.0.0:9464` or `[::]:9464`. */
+export function metricsAddress(text: string): { host: string; port: number } {
+  const colon = text.lastIndexOf(":");
+  const host = colon === -1 ? "127.0.0.1" : text.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
+  if (host === "") throw new InvalidArgumentError("It must be a port, or host:port.");
+  return { host, port: port(text.slice(colon + 1)) };
 }
 
 export function port(text: string): number {

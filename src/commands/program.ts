@@ -243,6 +243,7 @@ Examples:
   $ nightshift run reviews.csv --model gpt-4o-mini --prompt 'Summarize: {{ text }}' --param max_tokens=100
   $ nightshift run batch.jsonl --out runs/batch        lines as OpenAI's Batch API takes them
   $ nightshift run jobs/reviews.yaml --first 5         try five records; without it, the rest follow
+  $ nightshift run jobs/reviews.yaml --metrics-port 9464           Prometheus asks 127.0.0.1:9464/metrics
 
 Ctrl-C finishes what is in flight; the same command continues. A run lives in runs/<job>-<time>.`;
 

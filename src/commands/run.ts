@@ -1,3 +1,4 @@
+import type { MetricsAddress } from "../metrics/http-server.ts";
 import { dryRun } from "../run/dry-run.ts";
 import type { RunEvent, RunResult } from "../run/events.ts";
 import { type RunOptions, run } from "../run/start.ts";
@@ -17,6 +18,7 @@ export interface ReportedFlags extends JobFlags {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly logLevel?: LogLevel;
+  readonly metricsPort?: MetricsAddress;
 }
 
 /** What `nightshift run` takes. */
@@ -54,6 +56,7 @@ export async function report(
       ...(flags.baseUrl !== undefined && { baseUrl: flags.baseUrl }),
       ...(flags.redis !== undefined && { redis: flags.redis }),
       ...(flags.logLevel !== undefined && { logLevel: flags.logLevel }),
+      ...(flags.metricsPort !== undefined && { metrics: flags.metricsPort }),
     });
     reporter.end(result);
     return exitCodeOf(result);
@@ -100,6 +103,7 @@ async function createReporter(
       emit(event);
       if (event.event === "progress") writer.update(event);
       else if (event.event === "warning") writer.note(`warning: ${event.message}`);
+      else if (event.event === "metrics" && !quiet) writer.note(`metrics: ${event.url}/metrics`);
       else if (event.event === "redis_lost") {
         writer.note("the connection to Redis is lost: trying again; nothing is lost with it");
       } else if (event.event === "redis_back") {

@@ -20,6 +20,8 @@ export class Gate {
   readonly #waiting = new Set<() => void>();
   #closedAt = -Infinity;
   #opensAt = -Infinity;
+  /** How long it was closed in all, up to when it opens. */
+  #closedMs = 0;
   #untold = 0;
   #onTrial = false;
   #nextTrialAt = -Infinity;
@@ -34,6 +36,11 @@ export class Gate {
   /** Milliseconds of the monotonic clock at which it opens again; null when it is open. */
   get opensAt(): number | null {
     return this.#opensAt > this.#clock.monotonic() ? this.#opensAt : null;
+  }
+
+  /** Milliseconds so far in which it was closed. */
+  get closedMs(): number {
+    return this.#closedMs - Math.max(0, this.#opensAt - this.#clock.monotonic());
   }
 
   /**
@@ -61,6 +68,7 @@ export class Gate {
   closeFor(ms: number): void {
     const opensAt = this.#clock.monotonic() + ms;
     if (opensAt <= this.#opensAt) return;
+    this.#closedMs += opensAt - Math.max(this.#opensAt, this.#clock.monotonic());
     this.#opensAt = opensAt;
     this.#spreadMs = Math.min(ms * SPREAD, LONGEST_SPREAD_MS);
     if (ms >= SHORTEST_LONG_PAUSE_MS) this.#onTrial = true;

@@ -127,6 +127,11 @@ export class Governor {
     return this.#inFlight;
   }
 
+  /** Milliseconds so far in which a throttling answer held all calls back. */
+  get throttledMs(): number {
+    return this.#gate.closedMs;
+  }
+
   /** What was found out about the account; null where nothing was. */
   get learned(): Limits {
     return {

@@ -100,6 +100,8 @@ export type RunEvent =
       readonly message: string;
     }
   | { readonly event: "warning"; readonly message: string }
+  /** Where health and metrics are served. */
+  | { readonly event: "metrics"; readonly url: string }
   /** Nothing is lost: the run tries again until Redis is back. */
   | { readonly event: "redis_lost" }
   | { readonly event: "redis_back"; readonly seconds: number }

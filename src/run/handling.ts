@@ -27,6 +27,10 @@ export class Handling {
     this.#parts = parts;
   }
 
+  get size(): number {
+    return this.#inHand.size;
+  }
+
   has(index: number): boolean {
     return this.#inHand.has(index);
   }

@@ -6,8 +6,11 @@ import type { Window } from "../queue/window.ts";
 export interface RecordingParts {
   readonly ledger: Ledger;
   readonly wanted: Pick<Wanted, "has">;
-  /** Told before the item's place is free; from then on it is wanted no longer. */
-  readonly onOutcome: (outcome: Outcome) => void;
+  /**
+   * Told before the item's place is free; from then on it is wanted no longer. The model is the one
+   * that the item asks; undefined for an item that is not in the window.
+   */
+  readonly onOutcome: (outcome: Outcome, model: string | undefined) => void;
 }
 
 /** Writes outcomes down, whoever brings them: the first of an item counts, others are dropped. */
@@ -38,7 +41,7 @@ export class Recording {
   async #write(outcome: Outcome): Promise<void> {
     const { ledger, onOutcome } = this.#parts;
     await ledger.record(outcome);
-    onOutcome(outcome);
+    onOutcome(outcome, this.#window.get(outcome.index)?.model);
     this.#window.release(outcome.index);
   }
 }

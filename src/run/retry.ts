@@ -25,7 +25,7 @@ export function retryRun(
   conditions: readonly Condition[],
 ): Promise<RunResult> {
   const { job, clock } = order;
-  return withQueue(order, async (server, closers) => {
+  return withQueue(order, async ({ server, metrics, closers }) => {
     const prices = await loadPriceList(job.pricing);
     const scan = await scanInput(job, order.signal);
     const lock = await lockDirectory(directory, clock);
@@ -48,6 +48,7 @@ export function retryRun(
       directory,
       connection,
       prefix,
+      metrics,
       closers,
     };
     return conduct(scene, manifest, { kind: "failed", where: conditions });

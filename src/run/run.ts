@@ -21,7 +21,7 @@ import { withQueue } from "./with-queue.ts";
  */
 export function runJob(order: RunOrder): Promise<RunResult> {
   const { job, clock } = order;
-  return withQueue(order, async (server, closers) => {
+  return withQueue(order, async ({ server, metrics, closers }) => {
     const pricesLoading = loadPriceList(job.pricing);
     const scan = await scanInput(job, order.signal);
     const runId = newRunId(job.name, clock.now(), order.random);
@@ -45,7 +45,16 @@ export function runJob(order: RunOrder): Promise<RunResult> {
     // Read again under the lock: another process may have worked on it until just now.
     const found = await runToContinue(chosen.path, await readManifest(chosen.path), job, scan);
     const manifest = found ?? newManifest(order, runId, scan);
-    const scene = { order, scan, prices, directory: chosen.path, connection, prefix, closers };
+    const scene = {
+      order,
+      scan,
+      prices,
+      directory: chosen.path,
+      connection,
+      prefix,
+      metrics,
+      closers,
+    };
     return conduct(scene, manifest, { kind: "pending" });
   });
 }

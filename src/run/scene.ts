@@ -1,5 +1,7 @@
 import type { PriceList } from "../job/pricing.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
+import type { MetricsAddress } from "../metrics/http-server.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import type { Connection } from "../queue/connection.ts";
 import type { Clock } from "../system/clock.ts";
 import type { GatewayAccess, ProxySettings, RedisAccess } from "../system/env.ts";
@@ -23,6 +25,8 @@ export interface RunOrder {
   readonly fresh: boolean;
   /** The firing of a schedule that this is; null for a run that was started by hand. */
   readonly firing: Firing | null;
+  /** Where health and metrics are served; null serves none. */
+  readonly metrics: MetricsAddress | null;
   readonly logLevel: LogLevel;
   /** Where limits that were learned are kept for the next run; null keeps none. */
   readonly stateDirectory: string | null;
@@ -45,5 +49,7 @@ export interface Scene {
   readonly connection: Connection;
   /** What all keys in Redis begin with. */
   readonly prefix: string;
+  /** Null where nobody wants to see them. */
+  readonly metrics: Metrics | null;
   readonly closers: Closers;
 }

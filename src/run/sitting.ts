@@ -3,6 +3,7 @@ import type { Answering } from "../gateway/answer-item.ts";
 import type { Item } from "../item.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Wanted } from "../ledger/select.ts";
+import type { RunMeter } from "../metrics/run-meter.ts";
 import type { Outcome } from "../outcome.ts";
 import { consumeRunQueue, OWNER_NAME } from "../queue/consumer.ts";
 import type { RunPlace } from "../queue/keys.ts";
@@ -45,8 +46,9 @@ export interface SittingParts {
   /** Ends the sitting early; what is in flight is still recorded. */
   readonly stop: (reason: RunStopped) => void;
   readonly onEvent: OnRunEvent;
-  readonly onOutcome: (outcome: Outcome) => void;
+  readonly onOutcome: (outcome: Outcome, model: string | undefined) => void;
   readonly onHeld: (isHeld: boolean) => void;
+  readonly meter: RunMeter | null;
 }
 
 const LOST_CHECK_MS = 60_000;
@@ -70,6 +72,10 @@ export async function sit(parts: SittingParts): Promise<void> {
   const window = new Window();
   const recording = new Recording(parts, window);
   const handling = new Handling({ answering, hold, recording, window, stop });
+  parts.meter?.watchQueue(() => ({
+    waiting: window.size - handling.size,
+    inHand: handling.size,
+  }));
   const queue = openRunQueue(place, onError);
   const { capacity } = parts;
   const consumer = parts.works

@@ -6,6 +6,7 @@ import { type JobOverrides, nameOfInput, resolveJob } from "../job/resolve.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { JobFile } from "../job/schema.ts";
 import type { Condition } from "../ledger/select.ts";
+import type { MetricsAddress } from "../metrics/http-server.ts";
 import { systemClock } from "../system/clock.ts";
 import {
   type Environment,
@@ -36,6 +37,8 @@ export interface RunOptions {
   readonly fresh?: boolean;
   /** False only enqueues and records, and leaves the calling to workers. Needs a Redis. @default true */
   readonly works?: boolean;
+  /** Where to serve `/healthz`, `/readyz` and Prometheus `/metrics`. @default nowhere */
+  readonly metrics?: MetricsAddress;
   /** What `run.log` holds. @default "info" */
   readonly logLevel?: LogLevel;
   /** Where `runs/` lies. @default the process's working directory */
@@ -138,6 +141,7 @@ export function orderOf(job: ResolvedJob, options: RunOptions): RunOrder {
     works,
     fresh: options.fresh ?? false,
     firing: null,
+    metrics: options.metrics ?? null,
     logLevel: options.logLevel ?? "info",
     stateDirectory: environment.stateDirectory,
     workingDirectory: options.workingDirectory ?? process.cwd(),

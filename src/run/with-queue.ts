@@ -1,31 +1,57 @@
 import { RunStopped } from "../errors.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { Connection } from "../queue/connection.ts";
 import { type QueueServer, startQueueServer } from "../queue/server.ts";
 import { Closers } from "./closers.ts";
 import type { RunOrder } from "./scene.ts";
 
-/**
- * Does something with a queue server that gets ready meanwhile, and closes whatever was opened.
- *
- * @param act gets the server's promise, so that it can read the input beside its start.
- */
+/** What is there before a run begins. */
+export interface Surroundings {
+  /** Gets ready meanwhile, so that the input can be read beside its start. */
+  readonly server: Promise<QueueServer>;
+  /** Null where nobody wants to see them. */
+  readonly metrics: Metrics | null;
+  /** Closes whatever is opened on the way. */
+  readonly closers: Closers;
+}
+
+/** Does something with a queue server, and closes whatever was opened. */
 export async function withQueue<T>(
   order: RunOrder,
-  act: (server: Promise<QueueServer>, closers: Closers) => Promise<T>,
+  act: (surroundings: Surroundings) => Promise<T>,
 ): Promise<T> {
   const closers = new Closers();
-  const server = startQueueServer(order.redis, order.signal).then((started) => {
-    tellAbout(started, order);
-    return started;
-  });
-  server.catch(() => {});
-  closers.add(async () => (await server).close());
+  let connection: Connection | null = null;
   try {
-    return await act(server, closers);
+    const metrics = await serveMetrics(order, closers, () => connection?.status === "ready");
+    const server = startQueueServer(order.redis, order.signal).then((started) => {
+      ({ connection } = started);
+      tellAbout(started, order);
+      return started;
+    });
+    server.catch(() => {});
+    closers.add(async () => (await server).close());
+    return await act({ server, metrics, closers });
   } catch (error) {
     throw error === order.signal.reason ? stoppedEarly(error) : error;
   } finally {
     await closers.close();
   }
+}
+
+/** Only who wants metrics waits for the code that makes them. */
+async function serveMetrics(
+  { metrics: address, clock, signal, onEvent }: RunOrder,
+  closers: Closers,
+  isConnected: () => boolean,
+): Promise<Metrics | null> {
+  if (address === null) return null;
+  const { openMetrics } = await import("../metrics/metrics.ts");
+  const parts = { isConnected, isStopping: () => signal.aborted, clock };
+  const metrics = await openMetrics(address, parts);
+  closers.add(() => metrics.close());
+  onEvent({ event: "metrics", url: metrics.url });
+  return metrics;
 }
 
 function tellAbout({ warnings, hint }: QueueServer, { works, onEvent }: RunOrder): void {

@@ -77,6 +77,13 @@ export async function work(parts: WorkParts): Promise<Worked> {
   const watch = new AccountWatch(completed + failed > 0);
   const health = new GatewayHealth(client, clock, stopping.signal);
 
+  const meter =
+    scene.metrics?.watch(manifest.run_id, {
+      inFlight: () => governor.inFlight,
+      throttledMs: () => governor.throttledMs,
+      costOf: scene.prices.cost,
+    }) ?? null;
+
   const answering: Omit<Answering, "budget"> = {
     client,
     governor,
@@ -86,6 +93,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
     tokensOf: (body) => reservation.of(body),
     onVerdict: (item, verdict) => {
       health.note(verdict);
+      meter?.attempt(item.model, verdict.class);
       if (verdict.class === "completed") reservation.note(verdict.summary.usage);
       else logVerdict(log, item, verdict);
       const finding = watch.note(verdict);
@@ -127,7 +135,8 @@ export async function work(parts: WorkParts): Promise<Worked> {
       log,
       onEvent: order.onEvent,
       stop,
-      onOutcome: (outcome) => tellOutcome(parts, outcome),
+      meter,
+      onOutcome: (outcome, model) => tellOutcome(parts, outcome, model),
       onHeld,
     });
   } catch (error) {

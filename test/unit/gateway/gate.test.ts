@@ -49,6 +49,20 @@ describe("the gate", () => {
     expect(refused(clock, gate)).toBe(2_000);
   });
 
+  it("knows how long it was closed in all, each moment once", async () => {
+    const { clock, gate } = aGate();
+    expect(gate.closedMs).toBe(0);
+    refused(clock, gate, 4_000);
+    await clock.advance(1_000);
+    expect(gate.closedMs).toBe(1_000);
+    gate.closeFor(5_000);
+    await clock.advance(10_000);
+    expect(gate.closedMs).toBe(6_000);
+    refused(clock, gate, 2_000);
+    await clock.advance(500);
+    expect(gate.closedMs).toBe(6_500);
+  });
+
   it("counts a burst of refusals once", async () => {
     const { clock, gate } = aGate();
     const sentAt = clock.monotonic();

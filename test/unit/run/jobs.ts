@@ -116,6 +116,7 @@ export function anOrder(changes: Partial<RunOrder> = {}): {
     fresh: false,
     firing: null,
     stateDirectory: null,
+    metrics: null,
     logLevel: "silent",
     workingDirectory: "/srv",
     clock,
@@ -138,6 +139,7 @@ export function aScene(
     scan: aScan(),
     prices: { cost: () => null, source: () => null, learn: () => {}, learned: {} },
     directory: "/srv/runs/reviews",
+    metrics: null,
     closers: new Closers(),
     ...changes,
   };
