@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 
 import { limits } from "./cases/limits.ts";
 import { memory } from "./cases/memory.ts";
+import { reuse } from "./cases/reuse.ts";
 import { shared } from "./cases/shared.ts";
 import { size } from "./cases/size.ts";
 import { speed } from "./cases/speed.ts";
@@ -16,7 +17,7 @@ import { type Contender, contenders } from "./harness/contenders.ts";
 import { hasRedis, startGateway } from "./harness/service.ts";
 import { warmUp } from "./harness/warm-up.ts";
 
-const CASES: Readonly<Record<string, Case>> = { speed, memory, start, size, limits, shared };
+const CASES: Readonly<Record<string, Case>> = { speed, memory, start, size, limits, reuse, shared };
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

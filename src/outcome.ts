@@ -10,11 +10,11 @@ export interface GatewayAnswer {
 }
 
 /** Whose answer an item got that was not asked for itself. */
-export interface Reused {
-  readonly kind: "shared";
-  /** The item of this run that was asked, or failed, for it. */
-  readonly with: number;
-}
+export type Reused =
+  /** That of an item of this run, which was asked. */
+  | { readonly kind: "shared"; readonly with: number }
+  /** That of an earlier run, named by its id. */
+  | { readonly kind: "carried_over"; readonly from: string };
 
 interface Ended {
   readonly index: number;

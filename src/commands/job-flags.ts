@@ -29,6 +29,7 @@ const SETTINGS = [
   "maxOutage",
   "stream",
   "dedupe",
+  "incremental",
   "first",
 ] as const satisfies readonly (keyof JobFlags)[];
 

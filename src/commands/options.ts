@@ -36,7 +36,9 @@ export function addAttemptOptions(command: Command): Command {
     .option("--max-outage <duration>", "how long to wait for a gateway that is away (default: 24h)")
     .option("--stream", "ask for streamed answers")
     .option("--dedupe", "ask identical requests once and share the answer")
-    .addOption(new Option("--no-dedupe", "ask each by itself, whatever the job says"))
+    .option("--no-dedupe", "ask each by itself, whatever the job says")
+    .option("--incremental", "carry over what earlier runs of the job have answered")
+    .option("--no-incremental", "ask everything, whatever the job says")
     .option("--base-url <url>", "address of the gateway (NIGHTSHIFT_BASE_URL)");
 }
 

@@ -3,6 +3,7 @@ import { dryRun } from "../run/dry-run.ts";
 import type { RunEvent, RunResult } from "../run/events.ts";
 import { type RunOptions, run } from "../run/start.ts";
 import { systemClock } from "../system/clock.ts";
+import { resolveBaseUrl } from "../system/env.ts";
 import type { LogLevel } from "../system/log.ts";
 import { renderDryRun } from "../terminal/dry-run-text.ts";
 import { createProgressWriter } from "../terminal/progress-writer.ts";
@@ -133,7 +134,16 @@ async function createReporter(
 }
 
 async function showDryRun(target: string, flags: RunFlags, io: Io): Promise<ExitCode> {
-  const { warnings, ...report } = await dryRun(target, overridesOf(flags), io.signal);
+  const { warnings, ...report } = await dryRun(
+    target,
+    overridesOf(flags),
+    {
+      baseUrl: resolveBaseUrl(io.environment, flags.baseUrl ?? null),
+      workingDirectory: io.workingDirectory,
+      clock: systemClock,
+    },
+    io.signal,
+  );
   for (const message of warnings) io.stderr.write(`warning: ${manyLines(message)}\n`);
   if (flags.json === true) {
     for (const message of warnings) {

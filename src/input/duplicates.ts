@@ -20,6 +20,18 @@ export class DuplicateFinder {
     this.#counts[bucket] = count + 1;
   }
 
+  /** Makes a test for whether an id was noted. It may say so of one in 2^64 that was not. */
+  lookup(): (customId: string) => boolean {
+    const sorted = this.#buckets.map((blocks, bucket) =>
+      joined(blocks, this.#counts[bucket] ?? 0).sort(),
+    );
+    return (customId) => {
+      const hash = hashOf(customId);
+      hashInto(customId, lanes);
+      return isIn(sorted[lanes[0] >>> 24] ?? new BigUint64Array(), hash);
+    };
+  }
+
   /** The hashes (see {@link hashOf}) that were noted more than once. */
   suspects(): ReadonlySet<bigint> {
     const found = new Set<bigint>();
@@ -50,6 +62,17 @@ function joined(blocks: readonly Uint32Array[], count: number): BigUint64Array {
     all.set(new BigUint64Array(block.buffer), at * BLOCK_HASHES);
   }
   return all.subarray(0, count);
+}
+
+function isIn(sorted: BigUint64Array, hash: bigint): boolean {
+  let from = 0;
+  let to = sorted.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((sorted[middle] ?? 0n) < hash) from = middle + 1;
+    else to = middle;
+  }
+  return sorted[from] === hash;
 }
 
 /** Two independent 32-bit lanes (cyrb53's scheme with all 64 bits kept), each mixed at the end as in murmur3. */

@@ -38,6 +38,7 @@ export interface JobOverrides {
   readonly maxOutage?: string;
   readonly stream?: boolean;
   readonly dedupe?: boolean;
+  readonly incremental?: boolean;
   readonly first?: number;
 }
 
@@ -80,6 +81,7 @@ export function resolveJob(
     stream: job.stream ?? false,
     onLength: job.on_length ?? "keep",
     dedupe: job.dedupe ?? false,
+    incremental: job.incremental ?? false,
     out: job.out ?? null,
     encoding: job.encoding ?? null,
     delimiter: job.delimiter ?? null,

@@ -32,6 +32,8 @@ export interface ResolvedJob {
   readonly onLength: "keep" | "fail";
   /** Items that ask the same share one answer. */
   readonly dedupe: boolean;
+  /** What earlier runs of the job have answered is not asked again. */
+  readonly incremental: boolean;
   /** Template of the run directory, absolute; null lets the run choose. */
   readonly out: string | null;
   readonly encoding: string | null;

@@ -135,6 +135,10 @@ const jobFields = z.strictObject({
     .boolean()
     .exactOptional()
     .describe("Ask identical requests of a run once and share the answer; default false"),
+  incremental: z
+    .boolean()
+    .exactOptional()
+    .describe("Ask only what no earlier run of this job has an answer to; default false"),
   out: z
     .string()
     .min(1)

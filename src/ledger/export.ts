@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { stringify } from "csv-stringify/sync";
 
+import type { Reused } from "../outcome.ts";
 import { readUsage } from "../tokens.ts";
 import { FILES, replaceFile } from "./files.ts";
 import type { ItemTable } from "./item-table.ts";
@@ -40,7 +41,7 @@ interface Answer {
   readonly completion_tokens: number | null;
   readonly total_tokens: number | null;
   readonly error: string | null;
-  readonly reused: "shared" | null;
+  readonly reused: Reused["kind"] | null;
 }
 
 type Column = keyof Answer;

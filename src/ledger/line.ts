@@ -14,6 +14,8 @@ export interface LineNote {
   readonly request?: string;
   /** The item whose answer this is: nothing was called for this one, and nothing paid. */
   readonly shared_with?: number;
+  /** The run that asked and paid: nothing was called for this item. */
+  readonly carried_over_from?: string;
   /** Only in errors.jsonl: what `status` groups by. */
   readonly code?: string;
   readonly class?: Failed["class"];
@@ -56,9 +58,24 @@ export function formatLine(runId: string, outcome: Outcome, request: string | nu
 }
 
 /** How the line's item came by what it has; null where it was asked for itself. */
-export function reusedOfNote({ shared_with: shared }: LineNote): Reused["kind"] | null {
-  return shared === undefined ? null : "shared";
+export function reusedOfNote(note: LineNote): Reused["kind"] | null {
+  if (note.carried_over_from !== undefined) return "carried_over";
+  return note.shared_with === undefined ? null : "shared";
 }
+
+/** What a line says was asked, read without parsing it; null where it does not say. */
+export function requestInLine(bytes: Buffer): string | null {
+  // An answer may hold the same words; the note stands behind it.
+  const at = bytes.indexOf(REQUEST, bytes.lastIndexOf(NOTE));
+  if (at === -1) return null;
+  const start = at + REQUEST.length;
+  const request = bytes.toString("latin1", start, bytes.indexOf(QUOTE, start));
+  return /^[0-9a-f]{32}$/.test(request) ? request : null;
+}
+
+const NOTE = Buffer.from(',"nightshift":{');
+const REQUEST = Buffer.from('"request":"');
+const QUOTE = 0x22;
 
 /** A line's content. Only for lines that are known to be whole. */
 export function parseLine(bytes: Buffer): LedgerLine {
@@ -98,11 +115,17 @@ function note(outcome: Outcome, request: string | null): LineNote {
     possibly_billed: outcome.possiblyBilled,
     ...(Object.keys(outcome.retries).length > 0 && { retries: outcome.retries }),
     ...(request !== null && { request }),
-    ...(outcome.reused !== undefined && { shared_with: outcome.reused.with }),
+    ...(outcome.reused !== undefined && reusedNote(outcome.reused)),
     ...(outcome.kind === "failed" && {
       code: outcome.error.code,
       class: outcome.class,
       message: outcome.error.message,
     }),
   };
+}
+
+function reusedNote(reused: Reused): Pick<LineNote, "shared_with" | "carried_over_from"> {
+  return reused.kind === "shared"
+    ? { shared_with: reused.with }
+    : { carried_over_from: reused.from };
 }

@@ -44,6 +44,8 @@ const manifestSchema = z.object({
   schedule: z
     .object({ tick: z.string(), job_file: z.string(), by_hand: z.boolean() })
     .exactOptional(),
+  /** Items of the run before that are no longer in the input; absent where nobody looked. */
+  vanished: z.number().exactOptional(),
   created_at: z.string(),
   updated_at: z.string(),
   finished_at: z.string().nullable(),

@@ -19,19 +19,24 @@ export interface ScanEnd {
 const CHUNK_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 /** An id is at most this long: run ids are short, and an index has at most 9 digits. */
-const HEAD_BYTES = 256;
+export const HEAD_BYTES = 256;
 
-/** Calls `onLine` for each whole line of a ledger file, in flat memory. A missing file is empty. */
+/**
+ * Calls `onLine` for each whole line of a ledger file, in flat memory. A missing file is empty.
+ *
+ * @param start offset of the first line to look at.
+ */
 export async function scanLedger(
   path: string,
   runId: string,
   onLine: (line: ScannedLine) => void | Promise<void>,
+  start = 0,
 ): Promise<ScanEnd> {
   const prefix = linePrefix(runId);
-  let offset = 0;
+  let offset = start;
   let rest: Buffer[] = [];
   let restBytes = 0;
-  const stream = createReadStream(path, { highWaterMark: CHUNK_BYTES });
+  const stream = createReadStream(path, { highWaterMark: CHUNK_BYTES, start });
   try {
     for await (const read of stream) {
       const chunk = read as Buffer;

@@ -38,7 +38,7 @@ export class UsageTally {
   #truncated = 0;
   #withoutUsage = 0;
   #tokens = 0;
-  #shared = 0;
+  readonly #reused: Record<Reused["kind"], number> = { shared: 0, carried_over: 0 };
 
   constructor(costOf: CostOf) {
     this.#costOf = costOf;
@@ -54,9 +54,9 @@ export class UsageTally {
     return Object.values(this.#effort.total.retries).reduce((sum, count) => sum + count, 0);
   }
 
-  /** Completed items so far that share another one's answer. */
-  get shared(): number {
-    return this.#shared;
+  /** Completed items so far that were not asked for themselves, by where their answers are from. */
+  get reused(): Readonly<Record<Reused["kind"], number>> {
+    return this.#reused;
   }
 
   /** US dollars so far; null where a price is missing. */
@@ -69,7 +69,7 @@ export class UsageTally {
     if (entry.kind === "failed") return;
     if (entry.finishReason === "length") this.#truncated += 1;
     if (entry.reused !== null) {
-      this.#shared += 1;
+      this.#reused[entry.reused] += 1;
       this.#addTokens(this.#saved, entry);
       return;
     }
@@ -84,7 +84,7 @@ export class UsageTally {
       {
         models: this.#priced(this.#models),
         saved: this.#priced(this.#saved),
-        shared: this.#shared,
+        reused: this.#reused,
         effort: this.#effort.total,
         latency: this.#latency,
         truncated: this.#truncated,

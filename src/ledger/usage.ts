@@ -32,11 +32,15 @@ export interface UsageReport {
   readonly reused: {
     /** Share the answer of another item that asks the same. */
     readonly shared: number;
+    /** Have the answer of an earlier run to the same request. */
+    readonly carried_over: number;
     /** What those answers had used when they were asked for. */
     readonly saved_tokens: number;
     /** US dollars; null where a price is unknown. */
     readonly saved_cost_usd: number | null;
   };
+  /** Items that the job's run before this one answered and whose ids are no longer in the input; null where nobody looked. */
+  readonly vanished: number | null;
   readonly attempts: number;
   readonly retries: Readonly<Record<string, number>>;
   /** Calls that brought no usable answer but may have been charged; not in `cost_usd`. */
@@ -57,7 +61,7 @@ export interface UsageTotals {
   readonly models: ReadonlyMap<string, ModelTotals>;
   /** What answers that were not asked for had used, by model. */
   readonly saved: ReadonlyMap<string, ModelTotals>;
-  readonly shared: number;
+  readonly reused: { readonly shared: number; readonly carried_over: number };
   readonly effort: Effort;
   readonly latency: LatencyHistogram;
   readonly truncated: number;
@@ -70,6 +74,8 @@ export interface RunCounts {
   readonly completed: number;
   readonly failed: number;
   readonly wallMs: number;
+  /** As run.json tells it. */
+  readonly vanished?: number | undefined;
 }
 
 /** Makes the report of what was added up. */
@@ -101,10 +107,11 @@ export function reportUsage(totals: UsageTotals, counts: RunCounts): UsageReport
       without_usage: totals.withoutUsage,
     },
     reused: {
-      shared: totals.shared,
+      ...totals.reused,
       saved_tokens: [...totals.saved.values()].reduce((sum, model) => sum + model.total_tokens, 0),
       saved_cost_usd: sumCosts(totals.saved.values()),
     },
+    vanished: counts.vanished ?? null,
     attempts: effort.attempts,
     retries: Object.fromEntries(
       Object.entries(effort.retries).sort(([a], [b]) => a.localeCompare(b)),

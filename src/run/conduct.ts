@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { messageOf, RunStopped, UsageError } from "../errors.ts";
 import { readUnrecorded } from "../ledger/budget-log.ts";
@@ -20,6 +20,7 @@ import type { RunResult, Unmatched } from "./events.ts";
 import { beginSitting, endSitting } from "./life.ts";
 import { retryStop } from "./retry-stop.ts";
 import { askOnce } from "./reuse/ask-once.ts";
+import { EarlierRuns } from "./reuse/earlier-runs.ts";
 import type { InputScan } from "./scan-input.ts";
 import type { Scene } from "./scene.ts";
 import { NO_WORK } from "./work.ts";
@@ -77,14 +78,19 @@ export async function conduct(
   const fileLog = openLog(join(directory, FILES.log), order.logLevel, { run: found.run_id });
   closers.add(() => fileLog.close());
   const { log } = fileLog;
-  let manifest = await beginSitting(scene, found, total, selection.kind);
+  const earlier = await openEarlier(scene);
+  const vanished = found.vanished ?? (await earlier?.vanished(scan));
+  const counted = vanished === undefined ? found : { ...found, vanished };
+  let manifest = await beginSitting(scene, counted, total, selection.kind);
   log.info(
     { event: "run.started", items: total, completed, failed, wanted: wanted.size },
     "started",
   );
 
   const { stop, limits } =
-    wanted.size === 0 ? NO_WORK : await askOnce({ scene, manifest, ledger, wanted, log });
+    wanted.size === 0
+      ? NO_WORK
+      : await askOnce({ scene, manifest, ledger, wanted, log }, earlier?.answers ?? null);
   if (stop !== null) {
     log.warn({ event: "run.stopped", reason: stop.reason, err: stop }, stop.message);
     const told = failures === null ? stop : retryStop(stop, directory, failures.where);
@@ -99,6 +105,16 @@ export async function conduct(
   };
   log.info({ event: "run.finished", items: ended.usage.items }, "run finished");
   return ended;
+}
+
+/** What earlier runs of the job know, where that counts. */
+async function openEarlier({ order, directory, closers }: Scene): Promise<EarlierRuns | null> {
+  const { job, access } = order;
+  if (!job.incremental) return null;
+  const root = dirname(directory);
+  const earlier = await EarlierRuns.open({ job, baseUrl: access.baseUrl, root, own: directory });
+  closers.add(async () => earlier?.answers.close());
+  return earlier;
 }
 
 function requestOf({ requests }: InputScan): RequestOf {
@@ -143,6 +159,7 @@ async function result(
     completed: ledger.items.completed,
     failed: ledger.items.failed,
     wallMs: workedMs(manifest, order.clock.now()),
+    vanished: manifest.vanished,
   });
   const usageFile = join(directory, FILES.usage);
   try {

@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import { UsageError } from "../errors.ts";
 import { type Identity, identityChanges } from "../job/identity.ts";
@@ -69,6 +69,12 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
     const path = copy === 1 ? stem : `${stem}-${copy}`;
     if ((await readManifest(path)) === null) return { path, manifest: null, found: false };
   }
+}
+
+/** Where a new run's directory would lie. */
+export function runsDirectory(job: ResolvedJob, now: number, workingDirectory: string): string {
+  if (job.out === null) return join(workingDirectory, RUNS_DIRECTORY);
+  return dirname(resolve(workingDirectory, renderOut(job.out, { job, runId: "run", now })));
 }
 
 /**
@@ -174,7 +180,10 @@ function timestamp(now: number): string {
   return new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, "");
 }
 
-function renderOut(template: string, { job, runId, now }: DirectoryQuestion): string {
+function renderOut(
+  template: string,
+  { job, runId, now }: Pick<DirectoryQuestion, "job" | "runId" | "now">,
+): string {
   const values = { name: job.name, ...dateAndTime(now, job.timeZone), run_id: runId };
   return fillPlaceholders(template, "out", values);
 }

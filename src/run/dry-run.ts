@@ -1,9 +1,13 @@
 import { loadPriceList } from "../job/pricing.ts";
 import type { JobOverrides } from "../job/resolve.ts";
+import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { JobFile, Json } from "../job/schema.ts";
+import type { Clock } from "../system/clock.ts";
 import { checkPrices } from "./budget/check.ts";
+import { runsDirectory } from "./directory.ts";
 import { Estimate, type ModelEstimate } from "./estimate.ts";
-import { scanInput } from "./scan-input.ts";
+import { EarlierRuns } from "./reuse/earlier-runs.ts";
+import { scanInput, type ScannedRequest } from "./scan-input.ts";
 import { resolveTarget } from "./start.ts";
 
 /** What a run would ask and roughly cost. All token and money figures are estimates. */
@@ -34,10 +38,21 @@ interface ReuseEstimate {
   readonly new: number;
   /** Items that share the answer of one of those. */
   readonly shared: number;
+  /** Items whose answer an earlier run has. */
+  readonly carried_over: number;
+  /** Items of the run before that are no longer in the input; null where nobody looks. */
+  readonly vanished: number | null;
   readonly saved_prompt_tokens: number;
   /** US dollars, as in the figures of what is asked. */
   readonly saved_prompt_cost_usd: number | null;
   readonly saved_most_cost_usd: number | null;
+}
+
+/** Where the run would be. */
+export interface DryRunPlace {
+  readonly baseUrl: string;
+  readonly workingDirectory: string;
+  readonly clock: Clock;
 }
 
 const SAMPLES = 3;
@@ -50,6 +65,7 @@ const SAMPLES = 3;
 export async function dryRun(
   target: string | JobFile,
   overrides: JobOverrides,
+  place: DryRunPlace,
   signal: AbortSignal,
 ): Promise<DryRunReport> {
   const job = await resolveTarget(target, overrides);
@@ -57,32 +73,58 @@ export async function dryRun(
   const samples: { custom_id: string; body: Json }[] = [];
   const asked = new Estimate(prices);
   const saved = new Estimate(prices);
-  let shared = 0;
-  const scan = await scanInput(job, signal, (item, isRepeat) => {
-    const body = JSON.parse(item.body) as { [key: string]: Json };
-    if (samples.length < SAMPLES) samples.push({ custom_id: item.customId, body });
-    if (isRepeat) shared += 1;
-    (isRepeat ? saved : asked).add(item, body);
-  });
-  checkPrices(job, scan.models, prices);
-  const savedTotals = saved.totals();
-  return {
-    input: job.input,
-    records: scan.records,
-    items: scan.items,
-    samples,
-    models: asked.models,
-    ...asked.totals(),
-    price_sources: Object.fromEntries(scan.models.map((model) => [model, prices.source(model)])),
-    reused: job.dedupe
-      ? {
-          new: scan.items - shared,
-          shared,
-          saved_prompt_tokens: savedTotals.prompt_tokens,
-          saved_prompt_cost_usd: savedTotals.prompt_cost_usd,
-          saved_most_cost_usd: savedTotals.most_cost_usd,
-        }
-      : null,
-    warnings: scan.warnings,
-  };
+  const counts = { new: 0, shared: 0, carried_over: 0 };
+  const earlier = job.incremental ? await openEarlier(job, place) : null;
+  try {
+    const scan = await scanInput(job, signal, (item, request) => {
+      const body = JSON.parse(item.body) as { [key: string]: Json };
+      if (samples.length < SAMPLES) samples.push({ custom_id: item.customId, body });
+      const fate = fateOf(request, job, earlier);
+      counts[fate] += 1;
+      (fate === "new" ? asked : saved).add(item, body);
+    });
+    checkPrices(job, scan.models, prices);
+    const savedTotals = saved.totals();
+    return {
+      input: job.input,
+      records: scan.records,
+      items: scan.items,
+      samples,
+      models: asked.models,
+      ...asked.totals(),
+      price_sources: Object.fromEntries(scan.models.map((model) => [model, prices.source(model)])),
+      reused:
+        job.dedupe || job.incremental
+          ? {
+              ...counts,
+              vanished: (await earlier?.vanished(scan)) ?? null,
+              saved_prompt_tokens: savedTotals.prompt_tokens,
+              saved_prompt_cost_usd: savedTotals.prompt_cost_usd,
+              saved_most_cost_usd: savedTotals.most_cost_usd,
+            }
+          : null,
+      warnings: scan.warnings,
+    };
+  } finally {
+    earlier?.answers.close();
+  }
+}
+
+function openEarlier(
+  job: ResolvedJob,
+  { baseUrl, workingDirectory, clock }: DryRunPlace,
+): Promise<EarlierRuns | null> {
+  const root = runsDirectory(job, clock.now(), workingDirectory);
+  return EarlierRuns.open({ job, baseUrl, root, own: null });
+}
+
+/** What would become of an item. */
+function fateOf(
+  request: ScannedRequest | null,
+  { dedupe }: ResolvedJob,
+  earlier: EarlierRuns | null,
+): "new" | "shared" | "carried_over" {
+  if (request === null) return "new";
+  if (earlier?.answers.has(request.hash) === true) return "carried_over";
+  return dedupe && request.isRepeat ? "shared" : "new";
 }

@@ -18,6 +18,8 @@ export interface Progress {
   readonly retrying: RetryProgress | null;
   /** Completed ones that share the answer of another item. */
   readonly shared: number;
+  /** Completed ones that have the answer of an earlier run. */
+  readonly carried_over: number;
   readonly in_flight: number;
   /** Calls so far that brought no answer and were or will be made again. */
   readonly retries: number;

@@ -44,6 +44,7 @@ async function exportOnce(directory: string, request: ExportRequest): Promise<Ex
     csvBom = false,
     csvSafe = false,
     dedupe = false,
+    incremental = false,
     // Written by us from a ResolvedJob.
   } = manifest.job as Partial<ResolvedJob>;
   const { path: inputPath, sha256 } = manifest.input;
@@ -56,7 +57,7 @@ async function exportOnce(directory: string, request: ExportRequest): Promise<Ex
     columns: manifest.columns,
     bom: request.csvBom ?? csvBom,
     safe: request.csvSafe ?? csvSafe,
-    marked: dedupe,
+    marked: dedupe || incremental,
     isOwner: false,
   });
   const { completed, failed } = items;

@@ -66,7 +66,7 @@ function progressNow(
     total,
     completed,
     failed,
-    shared: ledger.usage.shared,
+    ...ledger.usage.reused,
     in_flight: governor.inFlight + (parts.presence?.inFlight ?? 0),
     retries: ledger.usage.retries,
     tokens: ledger.usage.tokens,

@@ -31,26 +31,34 @@ export interface InputScan {
   readonly largest: WorstCase | null;
   /** What each item asks; null where nobody compares requests. */
   readonly requests: RequestTable | null;
+  /** The ids of all records; null where nobody compares inputs. */
+  readonly ids: DuplicateFinder | null;
   /** What is no error, but hardly meant. */
   readonly warnings: readonly string[];
 }
 
+/** What an item asks, beside what others ask. */
+export interface ScannedRequest {
+  readonly hash: Buffer;
+  /** Whether an item before it asks the same. */
+  readonly isRepeat: boolean;
+}
+
 const MOST_MODELS = 100;
 /** Characters of requests that are kept. */
-const MOST_KEPT = 8 * 1024 * 1024;
+export const MOST_KEPT = 8 * 1024 * 1024;
 
 /**
  * Reads and renders the whole input before anything is called, so that what is wrong with it is
  * told while it is still free.
  *
- * @param onItem sees each item that the run will ask about, and whether an earlier one asks the same
- *   (never, where nobody compares requests).
+ * @param onItem sees each item of the run, and what it asks where requests are compared.
  * @throws UsageError with file and line for the first thing that is wrong.
  */
 export async function scanInput(
   job: ResolvedJob,
   signal: AbortSignal,
-  onItem?: (item: Item, isRepeat: boolean) => void,
+  onItem?: (item: Item, request: ScannedRequest | null) => void,
 ): Promise<InputScan> {
   const hash = createHash("sha256");
   let bytes = 0;
@@ -68,7 +76,7 @@ export async function scanInput(
   let kept: Item[] | null = [];
   let keptSize = 0;
   let records = 0;
-  const requests = job.dedupe ? new RequestTable() : null;
+  const requests = job.dedupe || job.incremental ? new RequestTable() : null;
   let warmest = 0;
   const isBudgeted = hasBudget(job);
   let largest: WorstCase | null = null;
@@ -89,13 +97,13 @@ export async function scanInput(
       keptSize += item.body.length;
       if (keptSize > MOST_KEPT) kept = null;
       kept?.push(item);
-      let isRepeat = false;
+      let request: ScannedRequest | null = null;
       if (requests !== null) {
         const { hash, temperature } = readRequest(item.body);
-        isRepeat = requests.add(hash);
-        if (isRepeat) warmest = Math.max(warmest, temperature ?? 0);
+        request = { hash, isRepeat: requests.add(hash) };
+        if (request.isRepeat) warmest = Math.max(warmest, temperature ?? 0);
       }
-      onItem?.(item, isRepeat);
+      onItem?.(item, request);
     }
   }
   const suspects = ids.suspects();
@@ -112,9 +120,10 @@ export async function scanInput(
     models: [...models],
     largest,
     requests,
+    ids: job.incremental ? ids : null,
     warnings: [
       ...(allTheSame && items > 1 ? [sameQuestion(job, items)] : []),
-      ...(requests !== null && warmest > 0 ? [sharedChance(requests, warmest)] : []),
+      ...(requests !== null && job.dedupe && warmest > 0 ? [sharedChance(requests, warmest)] : []),
     ],
   };
 }
@@ -124,7 +133,7 @@ function sameQuestion(job: ResolvedJob, items: number): string {
     job.messages === null
       ? "the requests do not differ"
       : "the prompt names no column whose values differ";
-  const price = job.dedupe ? "" : ", and each is paid for";
+  const price = job.dedupe || job.incremental ? "" : ", and each is paid for";
   return `${basename(job.input)}: all ${items} items will ask the same${price}: ${cause}`;
 }
 

@@ -63,6 +63,7 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
     completed: ledger.items.completed,
     failed: ledger.items.failed,
     wallMs: workedMs({ ...manifest, sittings }, clock.now()),
+    vanished: manifest.vanished,
   });
   return {
     directory: resolve(directory),

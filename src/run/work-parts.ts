@@ -10,5 +10,7 @@ export interface WorkParts {
   readonly manifest: Manifest;
   readonly ledger: Ledger;
   readonly wanted: Wanted;
+  /** Those of the wanted items that are to be asked now; absent where that is all of them. */
+  readonly asking?: Pick<Wanted, "has">;
   readonly log: Log;
 }

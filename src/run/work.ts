@@ -130,7 +130,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
       answering: { ...answering, budget: spending },
       capacity: job.concurrency * HELD_PER_SLOT,
       works: order.works,
-      items: wantedItems(scene, wanted, stopping.signal),
+      items: wantedItems(scene, parts.asking ?? wanted, stopping.signal),
       clock,
       log,
       onEvent: order.onEvent,

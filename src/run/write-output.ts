@@ -19,7 +19,7 @@ export function writeOutput(scene: Scene, manifest: Manifest, items: ItemTable):
     columns: manifest.columns,
     bom: job.csvBom,
     safe: job.csvSafe,
-    marked: job.dedupe,
+    marked: job.dedupe || job.incremental,
     isOwner: true,
   });
 }

@@ -19,6 +19,8 @@ export interface DryRunView {
   readonly reused: {
     readonly new: number;
     readonly shared: number;
+    readonly carried_over: number;
+    readonly vanished: number | null;
     readonly saved_prompt_tokens: number;
     readonly saved_prompt_cost_usd: number | null;
     readonly saved_most_cost_usd: number | null;
@@ -77,8 +79,16 @@ function reusedRows(reused: DryRunView["reused"]): Row[] {
       ? ""
       : `, about ${formatMoney(prompts)}` + (most === null ? "" : `, ${formatMoney(most)} at most`);
   return [
-    row("to ask", `${formatCount(reused.new)} new, ${formatCount(reused.shared)} shared`),
+    row("to ask", `${formatCount(reused.new)} new`),
+    row(
+      "not to ask",
+      `${formatCount(reused.carried_over)} carried over from earlier runs, ` +
+        `${formatCount(reused.shared)} shared within this run`,
+    ),
     row("saves", `about ${formatCount(reused.saved_prompt_tokens)} prompt tokens${money}`),
+    ...((reused.vanished ?? 0) > 0
+      ? [row("vanished", `${plural(reused.vanished ?? 0, "item")} of the run before`)]
+      : []),
   ];
 }
 

@@ -31,9 +31,11 @@ export interface UsageView {
   };
   readonly reused: {
     readonly shared: number;
+    readonly carried_over: number;
     readonly saved_tokens: number;
     readonly saved_cost_usd: number | null;
   };
+  readonly vanished: number | null;
   readonly attempts: number;
   readonly retries: Readonly<Record<string, number>>;
   readonly possibly_billed: number;
@@ -52,7 +54,7 @@ export function usageRows(usage: UsageView, sources: PriceSources, paint: Paint)
     ...(items.completed > 0
       ? [{ label: "tokens", lines: tokensLines(usage, paint) }, costRow(usage, sources, paint)]
       : []),
-    ...reusedRows(usage.reused),
+    ...reusedRows(usage),
     ...(usage.attempts > 0 ? [row("calls", plural(usage.attempts, "attempt"))] : []),
     ...retriesRows(usage.retries),
     ...(usage.possibly_billed > 0 ? [row("maybe paid", possiblyBilledText(usage, paint))] : []),
@@ -64,16 +66,20 @@ export function usageRows(usage: UsageView, sources: PriceSources, paint: Paint)
 }
 
 /** What needed no call, and what that saved. */
-function reusedRows({
-  shared,
-  saved_tokens: tokens,
-  saved_cost_usd: cost,
-}: UsageView["reused"]): Row[] {
-  if (shared === 0) return [];
+function reusedRows({ reused, vanished }: UsageView): Row[] {
+  const { shared, carried_over: carried, saved_tokens: tokens, saved_cost_usd: cost } = reused;
+  const parts = [
+    ...(carried > 0 ? [`${formatCount(carried)} carried over from earlier runs`] : []),
+    ...(shared > 0 ? [`${formatCount(shared)} shared within this run`] : []),
+  ];
   const saved = cost === null ? "" : ` (${formatMoney(cost)})`;
   return [
-    row("not asked", `${plural(shared, "item shares", "items share")} another's answer`),
-    row("saved", plural(tokens, "token") + saved),
+    ...(parts.length > 0
+      ? [row("not asked", parts.join(", ")), row("saved", plural(tokens, "token") + saved)]
+      : []),
+    ...((vanished ?? 0) > 0
+      ? [row("vanished", `${plural(vanished ?? 0, "item")} of the run before`)]
+      : []),
   ];
 }
 

@@ -146,9 +146,11 @@ it("may be switched on and off between sittings", async () => {
 it("is told before and after", async () => {
   await using world = await aWorld(upTo(10).map((index) => `text ${index % 2}`));
   const dry = await world.nightshift(["run", "job.yaml", "--dry-run"]);
-  expect(dry.stdout).toMatch(/to ask\s+2 new, 8 shared\n\s*saves\s+about \d+ prompt tokens/);
+  expect(dry.stdout).toMatch(
+    /to ask\s+2 new\n\s*not to ask\s+0 carried over .*, 8 shared within this run\n\s*saves\s+about \d+ prompt tokens/,
+  );
   const { stderr, stdout } = await world.nightshift(["run", "job.yaml", "--json"]);
-  expect(stderr).toMatch(/not asked\s+8 items share another's answer\n\s*saved\s+\d+ tokens/);
+  expect(stderr).toMatch(/not asked\s+8 shared within this run\n\s*saved\s+\d+ tokens/);
   const events = stdout
     .trim()
     .split("\n")

@@ -9,6 +9,17 @@ function suspectsAmong(ids: Iterable<string>): ReadonlySet<bigint> {
   return finder.suspects();
 }
 
+describe("a lookup", () => {
+  it("knows every id that was noted, and no other", () => {
+    const finder = new DuplicateFinder();
+    for (let at = 0; at < 5_000; at += 1) finder.add(`row-${at}`);
+    const has = finder.lookup();
+    for (let at = 0; at < 5_000; at += 1) expect(has(`row-${at}`)).toBe(true);
+    for (let at = 5_000; at < 10_000; at += 1) expect(has(`row-${at}`)).toBe(false);
+    expect(new DuplicateFinder().lookup()("row-1")).toBe(false);
+  });
+});
+
 describe("the finder of duplicates", () => {
   it("suspects every id that was added twice, and no other", () => {
     fc.assert(

@@ -37,6 +37,7 @@ describe("a job with nothing but an input", () => {
       stream: false,
       onLength: "keep",
       dedupe: false,
+      incremental: false,
       out: null,
       encoding: null,
       delimiter: null,

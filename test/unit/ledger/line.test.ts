@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { formatLine, lineIndex, linePrefix } from "../../../src/ledger/line.ts";
+import { formatLine, lineIndex, linePrefix, requestInLine } from "../../../src/ledger/line.ts";
 import { aCompleted, aFailed, anOutcome, RUN_ID } from "./run-directory.ts";
 
 describe("a ledger line", () => {
@@ -62,6 +62,28 @@ describe("a ledger line", () => {
         expect(lineIndex(line, linePrefix(RUN_ID))).toBe(outcome.index);
       }),
     );
+  });
+});
+
+describe("what a line says was asked", () => {
+  const request = "0123456789abcdef0123456789abcdef";
+  const read = (line: string): string | null => requestInLine(Buffer.from(line));
+
+  test("is read from its note alone, whatever the answer says", () => {
+    const body = `{"nightshift":{"request":"ffffffffffffffffffffffffffffffff"},"request":"${"e".repeat(32)}"}`;
+    const outcome = { ...aCompleted(3), response: { status: 200, requestId: null, body } };
+    expect(read(formatLine(RUN_ID, outcome, request))).toBe(request);
+    expect(read(formatLine(RUN_ID, outcome))).toBeNull();
+    expect(read(formatLine(RUN_ID, aFailed(3), request))).toBe(request);
+  });
+
+  test("is nothing where the line is damaged", () => {
+    const line = formatLine(RUN_ID, aCompleted(3), request);
+    expect([read(""), read(line.slice(0, -20)), read(line.replace("0123", "xyz0"))]).toEqual([
+      null,
+      null,
+      null,
+    ]);
   });
 });
 

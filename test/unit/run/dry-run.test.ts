@@ -3,9 +3,15 @@ import { describe, expect, it } from "vitest";
 import type { JobOverrides } from "../../../src/job/resolve.ts";
 import type { JobFile } from "../../../src/job/schema.ts";
 import { dryRun, type DryRunReport } from "../../../src/run/dry-run.ts";
+import { FakeClock } from "../../fakes/fake-clock.ts";
 import { aWorkspace, errorOf } from "./jobs.ts";
 
 const NEVER = new AbortController().signal;
+const PLACE = {
+  baseUrl: "http://gateway.test/v1",
+  workingDirectory: "/srv",
+  clock: new FakeClock(),
+};
 const PRICING = { input: 1_000_000, output: 2_000_000 };
 
 async function report(
@@ -20,7 +26,7 @@ async function report(
     messages: [{ role: "user", content: "{{ text }}" }],
     ...job,
   };
-  return await dryRun(target, overrides, NEVER);
+  return await dryRun(target, overrides, PLACE, NEVER);
 }
 
 /** Records of twelve ASCII characters: three tokens, and four for the message. */
@@ -55,6 +61,8 @@ describe("a dry run", () => {
     expect(found.reused).toEqual({
       new: 2,
       shared: 2,
+      carried_over: 0,
+      vanished: null,
       saved_prompt_tokens: 14,
       saved_prompt_cost_usd: 14,
       saved_most_cost_usd: 414,

@@ -48,6 +48,7 @@ export function aJob(changes: Partial<ResolvedJob> = {}): ResolvedJob {
     stream: false,
     onLength: "keep",
     dedupe: false,
+    incremental: false,
     out: null,
     encoding: null,
     delimiter: null,
@@ -72,6 +73,7 @@ export function aScan(changes: Partial<InputScan> = {}): InputScan {
     kept: null,
     largest: null,
     requests: null,
+    ids: null,
     warnings: [],
     ...changes,
   };

@@ -71,7 +71,7 @@ describe("the scan of an input", () => {
     const { requests, warnings } = await scanInput(
       aJob({ input, dedupe: true }),
       NEVER,
-      (_item, isRepeat) => repeats.push(isRepeat),
+      (_item, request) => repeats.push(request?.isRepeat ?? false),
     );
     expect([requests?.size, requests?.distinct]).toEqual([3, 2]);
     expect([repeats, warnings]).toEqual([[false, false, true], []]);
