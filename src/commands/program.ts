@@ -8,8 +8,6 @@ import { EXIT, type ExitCode, type Io } from "./io.ts";
 import {
   addAttemptOptions,
   addJobOptions,
-  addLogLevel,
-  addRedisOption,
   addReportOptions,
   delimiterOption,
   millisecondsOrRange,
@@ -21,7 +19,7 @@ import {
   wholeNumber,
 } from "./options.ts";
 import { addScheduling } from "./scheduling.ts";
-import type { WorkerFlags } from "./worker.ts";
+import { addShared } from "./sharing.ts";
 
 /**
  * Runs one command line.
@@ -97,6 +95,10 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .command("status")
     .description("counts, cost and the causes of errors of a run; without a directory: all runs")
     .argument("[run-dir]", "a run directory, or one that holds some")
+    .option(
+      "--redis <url>",
+      "also the runs of all machines there (NIGHTSHIFT_REDIS_URL), without a directory",
+    )
     .option("--json", "one JSON object per run on stdout")
     .action(async (directory: string | undefined, flags: object) => {
       const { statusCommand } = await import("./status.ts");
@@ -155,23 +157,6 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
   addScheduling(program, io, done);
   addSandbox(program, io, done);
   return program;
-}
-
-/** What needs a Redis that several machines share. */
-function addShared(program: Command, io: Io, done: (code: ExitCode) => void): void {
-  addLogLevel(addRedisOption(program.command("worker")), "what is logged on stderr", "silent")
-    .description("help every run on a shared Redis, from any machine, until stopped")
-    .option("--base-url <url>", "address of the gateway that the key is for (NIGHTSHIFT_BASE_URL)")
-    .option("--concurrency <n>", "calls in flight, over all runs", positiveInteger, 64)
-    .option("--runs <pattern>", "only runs whose id matches, such as 'reviews-*'", "*")
-    .option("--once", "end when nothing is left to do")
-    .option("--json", "events as NDJSON on stdout")
-    .option("--quiet", "no progress")
-    .addHelpText("after", WORKER_HELP)
-    .action(async (flags: WorkerFlags) => {
-      const { workerCommand } = await import("./worker.ts");
-      done(await workerCommand(flags, io));
-    });
 }
 
 function addSandbox(program: Command, io: Io, done: (code: ExitCode) => void): void {
@@ -246,15 +231,6 @@ Examples:
   $ nightshift run jobs/reviews.yaml --metrics-port 9464           Prometheus asks 127.0.0.1:9464/metrics
 
 Ctrl-C finishes what is in flight; the same command continues. A run lives in runs/<job>-<time>.`;
-
-const WORKER_HELP = `
-Examples:
-  $ nightshift worker --redis redis://10.0.0.5:6379
-  $ nightshift worker --concurrency 200 --runs 'reviews-*'
-  $ nightshift worker --once                        until all is done, for a machine by the hour
-
-It finds the runs by itself, the old and the new, and takes from all of them in turn. The key is its
-own (NIGHTSHIFT_API_KEY), and goes only to its own base URL. SIGTERM finishes what is in flight.`;
 
 const RETRY_HELP = `
 Examples:

@@ -1,16 +1,19 @@
 import { join } from "node:path";
 
+import { UsageError } from "../errors.ts";
 import { holdsRuns, RUNS_DIRECTORY } from "../run/directory.ts";
+import { readSharedStatus, type SharedStatus } from "../run/shared-status.ts";
 import { readAllStatus, readStatus } from "../run/status.ts";
 import { systemClock } from "../system/clock.ts";
 import { renderRunList } from "../terminal/run-list.ts";
+import { renderSharedList } from "../terminal/shared-list.ts";
 import { renderStatus } from "../terminal/status-text.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 
 /** Shows where a run stands, or a line for every run below a directory: `runs/` unless one is named. */
 export async function statusCommand(
   directory: string | null,
-  flags: { readonly json?: boolean },
+  flags: { readonly json?: boolean; readonly redis?: string },
   io: Io,
 ): Promise<ExitCode> {
   const { color, workingDirectory } = io;
@@ -18,16 +21,33 @@ export async function statusCommand(
   const statuses = isList
     ? await readAllStatus(directory ?? join(workingDirectory, RUNS_DIRECTORY), systemClock)
     : [await readStatus(directory, systemClock)];
+  const shared = directory === null ? await sharedStatus(flags.redis ?? null, io) : null;
   if (flags.json === true) {
+    if (shared !== null) io.stdout.write(`${JSON.stringify({ event: "shared", ...shared })}\n`);
     for (const status of statuses) {
       io.stdout.write(`${JSON.stringify({ event: "status", ...status })}\n`);
     }
     return EXIT.ok;
   }
+  if (shared !== null) io.stdout.write(`${renderSharedList(shared, color)}\n\n`);
   const [status] = statuses;
   if (isList) io.stdout.write(`${renderRunList(statuses, { color, workingDirectory })}\n`);
   else if (status !== undefined) {
     io.stdout.write(`${renderStatus(status, { color, workingDirectory })}\n`);
   }
   return EXIT.ok;
+}
+
+/** The runs of all machines; null without a shared Redis. */
+async function sharedStatus(redis: string | null, io: Io): Promise<SharedStatus | null> {
+  const { environment, signal } = io;
+  if (redis === null && environment.redisUrl === null) return null;
+  try {
+    return await readSharedStatus({ environment, redis, signal });
+  } catch (error) {
+    // Who did not ask for it shall see the runs of this machine all the same.
+    if (redis !== null || !(error instanceof UsageError)) throw error;
+    io.stderr.write(`warning: ${error.message}\n`);
+    return null;
+  }
 }

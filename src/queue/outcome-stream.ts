@@ -52,7 +52,6 @@ export interface OutcomeStream {
   look(): Promise<readonly Entry[]>;
   /** What these say is safe elsewhere. */
   remove(entries: readonly Entry[]): Promise<void>;
-  length(): Promise<number>;
   close(): void;
 }
 
@@ -60,6 +59,11 @@ export interface Entry {
   readonly id: string;
   /** Null where a version sent it that this one does not understand. */
   readonly message: Message | null;
+}
+
+/** How many messages wait for the owner. */
+export function countOutcomes(place: RunPlace): Promise<number> {
+  return place.connection.xlen(outcomesKey(place));
 }
 
 type RawEntry = [id: string, fields: string[]];
@@ -86,7 +90,6 @@ export function openOutcomeStream(place: RunPlace): OutcomeStream {
     remove: async (entries) => {
       if (entries.length > 0) await connection.xdel(key, ...entries.map(({ id }) => id));
     },
-    length: () => connection.xlen(key),
     close: () => waiting.disconnect(),
   };
 }

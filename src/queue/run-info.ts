@@ -174,7 +174,7 @@ export async function listRuns(
 }
 
 /** Null where Redis knows nothing of it. */
-async function readRun(place: RunPlace): Promise<KnownRun | null> {
+export async function readRun(place: RunPlace): Promise<KnownRun | null> {
   const { connection, runId } = place;
   const [[state, terms, counts], owners] = await Promise.all([
     connection.hmget(infoKey(place), "state", "terms", "counts"),
