@@ -40,7 +40,10 @@ export async function scheduleRunCommand(
   // To the second, as the names of directories are.
   const tick = Math.floor(systemClock.now() / 1_000) * 1_000;
   return report(flags, io, (options) =>
-    runJob({ ...orderOf(job, options), firing: { tick, jobFile: file, byHand: true } }),
+    runJob({
+      ...orderOf(job, options),
+      firing: { tick, jobFile: file, byHand: true, inputs: null },
+    }),
   );
 }
 

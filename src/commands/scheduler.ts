@@ -1,3 +1,4 @@
+import { noteSkipped, sendNotices } from "../run/notify.ts";
 import { fire } from "../run/scheduler/fire.ts";
 import { runScheduler } from "../run/scheduler/scheduler.ts";
 import { systemClock } from "../system/clock.ts";
@@ -23,12 +24,24 @@ export async function schedulerCommand(
   const { environment, workingDirectory, signal } = io;
   // A missing key is told now, not at two o'clock.
   resolveAccess(environment, flags.baseUrl ?? null);
+  const { stateDirectory, proxy, webhookUrl, webhookSecret } = environment;
+  const notifier = {
+    stateDirectory,
+    workingDirectory,
+    proxy,
+    webhookUrl,
+    webhookSecret,
+    clock: systemClock,
+  };
   await runScheduler({
     targets,
     workingDirectory,
     redis: resolveRedis(environment, flags.redis ?? null),
     clock: systemClock,
     signal,
+    noteSkipped: async (job, { event: _event, job: _job, ...skipped }) =>
+      noteSkipped(job, skipped, notifier),
+    sendNotices: () => sendNotices(notifier),
     onEvent: (event) => {
       const at = new Date(systemClock.now()).toISOString();
       if (flags.json === true) io.stdout.write(`${JSON.stringify({ at, ...event })}\n`);

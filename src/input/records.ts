@@ -9,6 +9,8 @@ import { utf8Text } from "./text.ts";
 export interface InputRecord {
   /** Counted from 0. */
   readonly index: number;
+  /** The file that it is in. */
+  readonly path: string;
   /** The line on which it starts, counted from 1. */
   readonly line: number;
   /** What templates see: the JSON object, or the CSV values by column. */
@@ -48,8 +50,9 @@ export async function openInput(path: string, options: InputOptions = {}): Promi
   const text = utf8Text(fileContent(path, gzip, options), path, options.encoding);
   const { columns, records } =
     kind === "jsonl"
-      ? { columns: null, records: jsonRecords(jsonLines(text, path)) }
+      ? { columns: null, records: jsonRecords(jsonLines(text, path), path) }
       : await csvRecords(
+          path,
           csvRows(text, delimiter ?? (kind === "csv" ? "," : "tab"), path, delimiter === undefined),
         );
 
@@ -77,11 +80,15 @@ export async function openInput(path: string, options: InputOptions = {}): Promi
 
 type Records = AsyncGenerator<readonly InputRecord[], void, undefined>;
 
-async function* jsonRecords(chunks: AsyncGenerator<readonly JsonLine[], void, undefined>): Records {
+async function* jsonRecords(
+  chunks: AsyncGenerator<readonly JsonLine[], void, undefined>,
+  path: string,
+): Records {
   let index = 0;
   for await (const lines of chunks) {
     yield lines.map(({ line, text, value }) => ({
       index: index++,
+      path,
       line,
       fields: value,
       source: text,
@@ -90,15 +97,17 @@ async function* jsonRecords(chunks: AsyncGenerator<readonly JsonLine[], void, un
 }
 
 async function csvRecords(
+  path: string,
   chunks: AsyncGenerator<readonly CsvRow[], void, undefined>,
 ): Promise<{ columns: readonly string[]; records: Records }> {
   const first = await chunks.next();
   const [header, ...rows] = first.done === true ? [] : first.value;
   const columns = header?.values ?? [];
-  return { columns, records: numbered(columns, rows, chunks) };
+  return { columns, records: numbered(path, columns, rows, chunks) };
 }
 
 async function* numbered(
+  path: string,
   columns: readonly string[],
   first: readonly CsvRow[],
   rest: AsyncGenerator<readonly CsvRow[], void, undefined>,
@@ -106,6 +115,7 @@ async function* numbered(
   let index = 0;
   const toRecord = ({ line, values }: CsvRow): InputRecord => ({
     index: index++,
+    path,
     line,
     fields: fieldsOf(columns, values),
     source: values,

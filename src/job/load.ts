@@ -70,7 +70,7 @@ export async function loadJob(path: string): Promise<LoadedJob> {
     job: {
       ...job,
       name: job.name ?? basename(path).replace(/\.ya?ml$/i, ""),
-      input: resolve(directory, job.input),
+      input: job.input === "-" ? "-" : resolve(directory, job.input),
       ...(job.out !== undefined && { out: resolve(directory, job.out) }),
     },
   };

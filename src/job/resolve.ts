@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
 import { columnReference } from "./column.ts";
 import { parseDuration } from "./duration.ts";
+import { NOTICES } from "./notify-schema.ts";
 import type { BudgetLimits, ResolvedJob } from "./resolved-job.ts";
 import {
   type Delimiter,
@@ -63,10 +64,12 @@ export function resolveJob(
   overrides: JobOverrides,
   where: string | null,
 ): ResolvedJob {
+  const input = job.input === "-" ? "-" : resolve(job.input);
   const written: ResolvedJob = {
     name: job.name ?? nameOfInput(job.input),
     where: where ?? "the command line",
-    input: resolve(job.input),
+    input,
+    inputs: [input],
     model: job.model ?? null,
     messages: job.messages ?? null,
     params: job.params ?? {},
@@ -90,6 +93,10 @@ export function resolveJob(
     first: null,
     pricing: job.pricing ?? null,
     timeZone: job.schedule?.tz ?? null,
+    notify:
+      job.notify === undefined
+        ? null
+        : { webhook: job.notify.webhook ?? null, on: job.notify.on ?? NOTICES },
   };
   return overrideJob(written, overrides);
 }

@@ -1,3 +1,4 @@
+import type { Notice } from "./notify-schema.ts";
 import type { Delimiter, Json, MessageTemplate, Pricing } from "./schema.ts";
 
 /** What may be spent; null where there is no limit. */
@@ -13,8 +14,10 @@ export interface ResolvedJob {
   readonly name: string;
   /** Where the job was written: a job file, or `the command line`. For error messages. */
   readonly where: string;
-  /** Absolute path. */
+  /** Absolute path, in which `{{ date }}`, `{{ time }}` and `*` may stand until it is bound; `-` for standard input. */
   readonly input: string;
+  /** The files that it stands for, in order: one, unless it is a pattern. */
+  readonly inputs: readonly string[];
   readonly model: string | null;
   readonly messages: readonly MessageTemplate[] | null;
   readonly params: Readonly<Record<string, Json>>;
@@ -45,4 +48,9 @@ export interface ResolvedJob {
   readonly pricing: Pricing | null;
   /** The schedule's time zone, for dates in `out`; null for this machine's. */
   readonly timeZone: string | null;
+  /** What to tell whom; null tells nobody. A null address is the environment's. */
+  readonly notify: {
+    readonly webhook: string | null;
+    readonly on: readonly Notice[];
+  } | null;
 }

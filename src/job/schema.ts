@@ -1,6 +1,7 @@
 import * as z from "zod";
 
 import { parseDuration } from "./duration.ts";
+import { notifySchema } from "./notify-schema.ts";
 import { scheduleSchema, sharedOutProblem } from "./schedule-schema.ts";
 
 /** Any value that JSON can hold. */
@@ -59,7 +60,9 @@ const jobFields = z.strictObject({
   input: z
     .string()
     .min(1)
-    .describe("Path of the input, relative to this file: .csv .tsv .jsonl .ndjson, also .gz"),
+    .describe(
+      "Path of the input, relative to this file: .csv .tsv .jsonl .ndjson, also .gz; may hold {{ date }}, {{ time }}, {{ name }} and a pattern such as inbox/*.csv; - is standard input",
+    ),
   model: z.string().min(1).exactOptional().describe("Model to ask, as the gateway names it"),
   messages: z
     .array(message)
@@ -170,13 +173,20 @@ const jobFields = z.strictObject({
     .describe(
       "Your prices: for the model, or per model; default: list prices where known, else the gateway's own price list",
     ),
+  notify: notifySchema
+    .exactOptional()
+    .describe("Whom to tell how a run went: a webhook that is sent a signed POST"),
   schedule: scheduleSchema
     .exactOptional()
     .describe("When `nightshift scheduler` runs this job by itself"),
 });
 
 /** The job file: what users write in `jobs/*.yaml`. */
-export const jobFileSchema = jobFields.superRefine(({ out, schedule }, context) => {
+export const jobFileSchema = jobFields.superRefine(({ input, out, schedule }, context) => {
+  if (input === "-" && schedule !== undefined) {
+    const message = "is standard input, which a scheduler has none of: name a file";
+    context.addIssue({ code: "custom", path: ["input"], message });
+  }
   const message =
     out === undefined || schedule === undefined ? null : sharedOutProblem(out, schedule);
   if (message !== null) context.addIssue({ code: "custom", path: ["out"], message });

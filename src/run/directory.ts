@@ -108,7 +108,7 @@ async function directoryOfFiring(
  */
 async function refuseForeign(path: string): Promise<void> {
   const names = await readdir(path).catch(() => []);
-  const foreign = names.find((name) => !/^run\.(lock|json|log)/.test(name));
+  const foreign = names.find((name) => !/^(run\.(lock|json|log)|input\.)/.test(name));
   if (foreign === undefined) return;
   throw new UsageError(
     `${path} is no run directory, and not empty (it holds ${JSON.stringify(foreign)}): ` +

@@ -1,8 +1,11 @@
+import { rm } from "node:fs/promises";
+
 import { loadPriceList } from "../job/pricing.ts";
 import type { JobOverrides } from "../job/resolve.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { JobFile, Json } from "../job/schema.ts";
 import type { Clock } from "../system/clock.ts";
+import { bindInput } from "./bind-input.ts";
 import { checkPrices } from "./budget/check.ts";
 import { runsDirectory } from "./directory.ts";
 import { Estimate, type ModelEstimate } from "./estimate.ts";
@@ -68,7 +71,24 @@ export async function dryRun(
   place: DryRunPlace,
   signal: AbortSignal,
 ): Promise<DryRunReport> {
-  const job = await resolveTarget(target, overrides);
+  const { job, spool } = await bindInput(await resolveTarget(target, overrides), {
+    now: place.clock.now(),
+    workingDirectory: place.workingDirectory,
+    stdin: process.stdin,
+    signal,
+  });
+  try {
+    return await estimate(job, place, signal);
+  } finally {
+    if (spool !== null) await rm(spool, { force: true });
+  }
+}
+
+async function estimate(
+  job: ResolvedJob,
+  place: DryRunPlace,
+  signal: AbortSignal,
+): Promise<DryRunReport> {
   const prices = await loadPriceList(job.pricing);
   const samples: { custom_id: string; body: Json }[] = [];
   const asked = new Estimate(prices);

@@ -45,10 +45,11 @@ async function exportOnce(directory: string, request: ExportRequest): Promise<Ex
     csvSafe = false,
     dedupe = false,
     incremental = false,
+    inputs = [manifest.input.path],
     // Written by us from a ResolvedJob.
   } = manifest.job as Partial<ResolvedJob>;
   const { path: inputPath, sha256 } = manifest.input;
-  const input = { path: inputPath, encoding, delimiter, sha256 };
+  const input = { path: inputPath, paths: inputs, encoding, delimiter, sha256 };
   const total = manifest.items ?? items.completed + items.failed;
   const format = request.format ?? (manifest.output.endsWith(".csv") ? "csv" : "jsonl");
   const path = await exportOutput(recordsOf(input, total), items, {

@@ -6,4 +6,6 @@ export interface Firing {
   readonly jobFile: string;
   /** Somebody asked for it (`schedule run`); it is no tick of the schedule. */
   readonly byHand: boolean;
+  /** The files of the run that it goes on with: the job may name others by now. Null for a new run. */
+  readonly inputs: readonly string[] | null;
 }

@@ -22,12 +22,12 @@ export function newManifest(order: RunOrder, runId: string, scan: InputScan): Ma
     run_id: runId,
     state: "running",
     reason: null,
-    job: { ...job },
+    job: writtenJob(job),
     identity: { ...identityOf(job, scan.sha256) },
     input: { path: job.input, bytes: scan.bytes, sha256: scan.sha256, records: scan.records },
     items: scan.items,
     columns: [...scan.columns],
-    output: FILES.output(/\.(csv|tsv)(\.gz)?$/i.test(job.input) ? "csv" : "jsonl"),
+    output: FILES.output(/\.(csv|tsv)(\.gz)?$/i.test(job.inputs[0] ?? "") ? "csv" : "jsonl"),
     base_url: access.baseUrl,
     created_at: now,
     updated_at: now,
@@ -92,7 +92,7 @@ export async function beginSitting(
     state: "running",
     reason: null,
     // What failed items are asked again with is no change of the job.
-    job: about === "failed" ? found.job : { ...order.job },
+    job: about === "failed" ? found.job : writtenJob(order.job),
     items,
     base_url: order.access.baseUrl,
     ...(order.firing !== null && { schedule: firingNote(order.firing) }),
@@ -176,6 +176,11 @@ export async function closedSittings(
     started_at: started,
     ended_at: ended ?? iso(Math.max(Date.parse(started), ...writes)),
   }));
+}
+
+/** The job as run.json has it. The address of a webhook often is a secret, and stays out. */
+function writtenJob(job: ResolvedJob): Manifest["job"] {
+  return { ...job, notify: job.notify === null ? null : { ...job.notify, webhook: null } };
 }
 
 function firingNote({ tick, jobFile, byHand }: Firing): NonNullable<Manifest["schedule"]> {

@@ -1,5 +1,6 @@
 import { RecordError, UsageError } from "../errors.ts";
-import { type InputRecord, openInput } from "../input/records.ts";
+import { openInputs } from "../input/files.ts";
+import type { InputRecord } from "../input/records.ts";
 import type { Item } from "../item.ts";
 import { compileRequests } from "../job/request.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
@@ -30,7 +31,7 @@ export interface ItemSource {
  * @throws UsageError with file and line for a record that is no request.
  */
 export async function readItems(job: ResolvedJob, options: ReadOptions = {}): Promise<ItemSource> {
-  const input = await openInput(job.input, {
+  const input = await openInputs(job.inputs, {
     ...options,
     ...(job.encoding !== null && { encoding: job.encoding }),
     ...(job.delimiter !== null && { delimiter: job.delimiter }),
@@ -42,7 +43,7 @@ export async function readItems(job: ResolvedJob, options: ReadOptions = {}): Pr
         return { record, item: { index: record.index, ...toRequest(record) } };
       } catch (error) {
         if (!(error instanceof RecordError)) throw error;
-        throw new UsageError(`${job.input}:${record.line}: ${error.message}`, { cause: error });
+        throw new UsageError(`${record.path}:${record.line}: ${error.message}`, { cause: error });
       }
     };
     return {

@@ -59,6 +59,8 @@ export function retryRun(
 export async function jobOfRun(directory: string, overrides: JobOverrides): Promise<ResolvedJob> {
   const manifest = await requireManifest(directory);
   // Written by us from a ResolvedJob.
-  const job = manifest.job as unknown as ResolvedJob;
+  const written = manifest.job as unknown as ResolvedJob;
+  // A run of an earlier version knows one file only.
+  const job = { ...written, inputs: written.inputs ?? [written.input] };
   return { ...overrideJob(job, overrides), first: null };
 }

@@ -62,7 +62,7 @@ export async function scanInput(
 ): Promise<InputScan> {
   const hash = createHash("sha256");
   let bytes = 0;
-  const modified = await lastModified(job.input);
+  const modified = await lastModified(job.inputs);
   const source = await readItems(job, {
     signal,
     onBytes: (chunk) => {
@@ -91,7 +91,7 @@ export async function scanInput(
       firstBody ??= item.body;
       allTheSame &&= item.body === firstBody;
       if (isBudgeted) {
-        largest = largerCase(largest, boundedCase(item, job, `${job.input}:${record.line}`));
+        largest = largerCase(largest, boundedCase(item, job, `${record.path}:${record.line}`));
       }
       if (models.size < MOST_MODELS) models.add(item.model);
       keptSize += item.body.length;
@@ -144,14 +144,18 @@ function sharedChance({ size, distinct }: RequestTable, temperature: number): st
   );
 }
 
-/** Changes whenever the file is written to or replaced; empty when it is gone. */
-export async function lastModified(path: string): Promise<string> {
-  try {
-    const { mtimeNs, size, ino } = await stat(path, { bigint: true });
-    return `${mtimeNs} ${size} ${ino}`;
-  } catch {
-    return "";
+/** Changes whenever one of the files is written to, replaced or removed. */
+export async function lastModified(paths: readonly string[]): Promise<string> {
+  const marks: string[] = [];
+  for (const path of paths) {
+    try {
+      const { mtimeNs, size, ino } = await stat(path, { bigint: true });
+      marks.push(`${mtimeNs} ${size} ${ino}`);
+    } catch {
+      marks.push("");
+    }
   }
+  return marks.join("\n");
 }
 
 /** Equal hashes are not yet equal ids: reads the input again and compares the ids themselves. */
@@ -160,19 +164,20 @@ async function refuseDuplicates(
   suspects: ReadonlySet<bigint>,
   signal: AbortSignal,
 ): Promise<void> {
-  const lines = new Map<string, number>();
+  const places = new Map<string, string>();
   const source = await readItems(job, { signal });
   for await (const batch of source.batches()) {
     for (const { record, item } of batch) {
       if (!suspects.has(hashOf(item.customId))) continue;
-      const first = lines.get(item.customId);
+      const first = places.get(item.customId);
       if (first !== undefined) {
         throw new UsageError(
-          `${job.input}:${record.line}: the id ${JSON.stringify(item.customId)} was used on line ${first} already. ` +
+          `${record.path}:${record.line}: the id ${JSON.stringify(item.customId)} was used ${first} already. ` +
             "Each item needs an id of its own: correct it, or choose another column with --id-column.",
         );
       }
-      lines.set(item.customId, record.line);
+      const file = job.inputs.length > 1 ? ` of ${basename(record.path)}` : "";
+      places.set(item.customId, `on line ${record.line}${file}`);
     }
   }
 }

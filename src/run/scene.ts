@@ -1,3 +1,5 @@
+import type { Readable } from "node:stream";
+
 import type { PriceList } from "../job/pricing.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { MetricsAddress } from "../metrics/http-server.ts";
@@ -27,10 +29,13 @@ export interface RunOrder {
   readonly firing: Firing | null;
   /** Where health and metrics are served; null serves none. */
   readonly metrics: MetricsAddress | null;
+  readonly webhookUrl: string | null;
+  readonly webhookSecret: string | null;
   readonly logLevel: LogLevel;
   /** Where limits that were learned are kept for the next run; null keeps none. */
   readonly stateDirectory: string | null;
   readonly workingDirectory: string;
+  readonly stdin: Readable;
   readonly clock: Clock;
   readonly random: Random;
   readonly onEvent: OnRunEvent;

@@ -21,7 +21,7 @@ export async function* wantedItems(
     for await (const batch of source.batches()) {
       const items = batch.flatMap(({ item }) => (wanted.has(item.index) ? [item] : []));
       if (items.length === 0) continue;
-      if ((await lastModified(job.input)) !== scan.modified) {
+      if ((await lastModified(job.inputs)) !== scan.modified) {
         throw inputChanged(job.input, "it was written to");
       }
       yield items;

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 
 import { UsageError } from "../errors.ts";
-import { type InputRecord, openInput } from "../input/records.ts";
+import { openInputs } from "../input/files.ts";
+import type { InputRecord } from "../input/records.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import { exportOutput } from "../ledger/export.ts";
 import type { ItemTable } from "../ledger/item-table.ts";
@@ -11,8 +12,8 @@ import type { Scene } from "./scene.ts";
 /** Writes the joined output beside the ledger and returns its path. */
 export function writeOutput(scene: Scene, manifest: Manifest, items: ItemTable): Promise<string> {
   const { job } = scene.order;
-  const { input: path, encoding, delimiter } = job;
-  const input = { path, encoding, delimiter, sha256: scene.scan.sha256 };
+  const { input: path, inputs: paths, encoding, delimiter } = job;
+  const input = { path, paths, encoding, delimiter, sha256: scene.scan.sha256 };
   return exportOutput(recordsOf(input, manifest.items ?? scene.scan.items), items, {
     directory: scene.directory,
     format: manifest.output.endsWith(".csv") ? "csv" : "jsonl",
@@ -32,13 +33,15 @@ export function writeOutput(scene: Scene, manifest: Manifest, items: ItemTable):
  */
 export async function* recordsOf(
   input: Pick<ResolvedJob, "encoding" | "delimiter"> & {
+    /** As messages name it. */
     readonly path: string;
+    readonly paths: readonly string[];
     readonly sha256: string;
   },
   most: number,
 ): AsyncGenerator<readonly InputRecord[]> {
   const hash = createHash("sha256");
-  const source = await openInput(input.path, {
+  const source = await openInputs(input.paths, {
     onBytes: (chunk) => hash.update(chunk),
     ...(input.encoding !== null && { encoding: input.encoding }),
     ...(input.delimiter !== null && { delimiter: input.delimiter }),

@@ -18,6 +18,10 @@ export interface Environment {
   readonly redisUrl: string | null;
   readonly redisPrefix: string | null;
   readonly redisTls: RedisAccess["tls"];
+  /** Where runs are told of whose job names no webhook. */
+  readonly webhookUrl: string | null;
+  /** Signs what a webhook is sent. */
+  readonly webhookSecret: string | null;
   readonly proxy: ProxySettings;
   /** Where Nightshift may keep what helps its next run; null where there is no such place. */
   readonly stateDirectory: string | null;
@@ -69,6 +73,8 @@ export function readEnvironment(
       cert: get("NIGHTSHIFT_REDIS_CERT"),
       key: get("NIGHTSHIFT_REDIS_KEY"),
     },
+    webhookUrl: webhookUrl(get("NIGHTSHIFT_WEBHOOK_URL")),
+    webhookSecret: get("NIGHTSHIFT_WEBHOOK_SECRET"),
     proxy: {
       httpsProxy: get("HTTPS_PROXY", "https_proxy"),
       httpProxy: get("HTTP_PROXY", "http_proxy"),
@@ -77,6 +83,14 @@ export function readEnvironment(
     stateDirectory: stateDirectory(get, platform),
     noColor: get("NO_COLOR") !== null,
   };
+}
+
+function webhookUrl(text: string | null): string | null {
+  if (text === null || (/^https?:\/\/[^/]/.test(text) && URL.canParse(text))) return text;
+  // It may hold a secret, and is not shown.
+  throw new UsageError(
+    "NIGHTSHIFT_WEBHOOK_URL is no http(s) address: write it like https://example.com/hook",
+  );
 }
 
 /** By the XDG Base Directory Specification, which has relative paths ignored; Windows has its own. */

@@ -53,3 +53,5 @@ interface RunEnd {
 }
 
 export type OnSchedulerEvent = (event: SchedulerEvent) => void;
+
+export type SkippedEvent = Extract<SchedulerEvent, { event: "skipped" }>;

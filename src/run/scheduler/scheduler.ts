@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 
 import { messageOf, RunStopped, UsageError } from "../../errors.ts";
+import type { ResolvedJob } from "../../job/resolved-job.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { RedisAccess } from "../../system/env.ts";
 import type { RunResult } from "../events.ts";
 import { openTickClaims } from "./claims.ts";
-import type { OnSchedulerEvent } from "./events.ts";
+import type { OnSchedulerEvent, SkippedEvent } from "./events.ts";
 import { JobSchedule } from "./job-schedule.ts";
 import { JobShelf } from "./job-shelf.ts";
 import type { FiringOrder } from "./job-work.ts";
@@ -21,6 +22,10 @@ export interface SchedulerParts {
   readonly clock: Clock;
   readonly onEvent: OnSchedulerEvent;
   fire(order: FiringOrder): Promise<RunResult>;
+  /** Tells whoever wants to know that a tick was left out. */
+  noteSkipped(job: ResolvedJob, skipped: SkippedEvent): Promise<void>;
+  /** Sends what waits to be told; returns what went wrong. */
+  sendNotices(): Promise<string[]>;
   /** Aborts to stop: what is in flight is finished and recorded first. */
   readonly signal: AbortSignal;
 }
@@ -28,6 +33,9 @@ export interface SchedulerParts {
 /** How often files and other schedulers are looked at. */
 const LOOK_EVERY_MS = 1_000;
 const SHORTEST_SLEEP_MS = 50;
+const SEND_EVERY_MS = 2_000;
+/** At the end, for what was to be told of it. */
+const LAST_SEND_MS = 2_000;
 
 /**
  * Starts runs when they are due, until it is told to stop. Runs go on in this process: a stop drains
@@ -51,10 +59,18 @@ export async function runScheduler(parts: SchedulerParts): Promise<void> {
     const { runs } = scheduled;
     const presence = presences.get(runs) ?? (await bePresent(runs, scheduler, clock));
     presences.set(runs, presence);
-    schedules.set(
-      scheduled.file,
-      new JobSchedule(scheduled, { ...parts, scheduler, presence, claims }),
-    );
+    const schedule: JobSchedule = new JobSchedule(scheduled, {
+      ...parts,
+      scheduler,
+      presence,
+      claims,
+      onEvent: (event) => {
+        onEvent(event);
+        if (event.event !== "skipped") return;
+        void trouble.in(null, () => parts.noteSkipped(schedule.scheduled.job, event));
+      },
+    });
+    schedules.set(scheduled.file, schedule);
   };
   const takeUp = async (): Promise<void> => {
     const jobs = await shelf.look();
@@ -69,6 +85,20 @@ export async function runScheduler(parts: SchedulerParts): Promise<void> {
     }
     for (const [file, scheduled] of jobs) if (!schedules.has(file)) await follow(scheduled);
   };
+
+  let sending = Promise.resolve();
+  let cancelSend = (): void => {};
+  const send = (): void => {
+    sending = trouble
+      .in("notify", async () => {
+        const [problem] = await parts.sendNotices();
+        if (problem !== undefined) throw new Error(problem);
+      })
+      .then(() => {
+        if (!signal.aborted) cancelSend = clock.after(SEND_EVERY_MS, send);
+      });
+  };
+  send();
 
   try {
     await takeUp();
@@ -97,6 +127,11 @@ export async function runScheduler(parts: SchedulerParts): Promise<void> {
     const runs = all.reduce((sum, schedule) => sum + schedule.running, 0);
     if (signal.aborted) onEvent({ event: "stopping", runs });
     await Promise.all(all.map((schedule) => schedule.stop(stopReason(signal))));
+    cancelSend();
+    await Promise.race([
+      sending.then(() => parts.sendNotices().catch(() => [])),
+      clock.sleep(LAST_SEND_MS),
+    ]);
     for (const presence of presences.values()) await presence.leave().catch(() => {});
     await claims?.close();
   }

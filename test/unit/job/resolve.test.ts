@@ -23,6 +23,7 @@ describe("a job with nothing but an input", () => {
       name: "reviews",
       where: "the command line",
       input: INPUT,
+      inputs: [INPUT],
       model: null,
       messages: null,
       params: {},
@@ -46,6 +47,7 @@ describe("a job with nothing but an input", () => {
       first: null,
       pricing: null,
       timeZone: null,
+      notify: null,
     } satisfies ResolvedJob);
   });
 });

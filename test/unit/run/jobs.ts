@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 
 import type { ResolvedJob } from "../../../src/job/resolved-job.ts";
 import type { Manifest } from "../../../src/ledger/manifest.ts";
@@ -34,6 +35,7 @@ export function aJob(changes: Partial<ResolvedJob> = {}): ResolvedJob {
     name: "reviews",
     where: "job.yaml",
     input: "/data/reviews.csv",
+    inputs: [changes.input ?? "/data/reviews.csv"],
     model: "gpt-4o-mini",
     messages: [{ role: "user", content: "Say {{ text }}" }],
     params: {},
@@ -57,6 +59,7 @@ export function aJob(changes: Partial<ResolvedJob> = {}): ResolvedJob {
     first: null,
     pricing: null,
     timeZone: null,
+    notify: null,
     ...changes,
   };
 }
@@ -117,10 +120,13 @@ export function anOrder(changes: Partial<RunOrder> = {}): {
     works: true,
     fresh: false,
     firing: null,
+    webhookUrl: null,
+    webhookSecret: null,
     stateDirectory: null,
     metrics: null,
     logLevel: "silent",
     workingDirectory: "/srv",
+    stdin: Readable.from([]),
     clock,
     random: () => 0,
     onEvent: (event) => events.push(event),

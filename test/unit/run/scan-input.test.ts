@@ -184,14 +184,14 @@ describe("the mark of a file's last change", () => {
   it("stays while nothing is written, and changes when something is", async () => {
     await using workspace = await aWorkspace();
     const path = await workspace.write("in.csv", records(1));
-    const before = await lastModified(path);
-    expect(await lastModified(path)).toBe(before);
+    const before = await lastModified([path]);
+    expect(await lastModified([path])).toBe(before);
     await appendFile(path, "more,Hello\n");
-    expect(await lastModified(path)).not.toBe(before);
+    expect(await lastModified([path])).not.toBe(before);
   });
 
   it("is empty when the file is gone", async () => {
     await using workspace = await aWorkspace();
-    expect(await lastModified(`${workspace.path}/gone.csv`)).toBe("");
+    expect(await lastModified([`${workspace.path}/gone.csv`])).toBe("");
   });
 });
