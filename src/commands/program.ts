@@ -4,6 +4,7 @@ import { RunStopped } from "../errors.ts";
 import { loadDotEnv, readEnvironment } from "../system/env.ts";
 import { VERSION } from "../system/version.ts";
 import { renderError } from "../terminal/error-text.ts";
+import { addHousekeeping } from "./housekeeping.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 import {
   addAttemptOptions,
@@ -155,6 +156,7 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     });
 
   addScheduling(program, io, done);
+  addHousekeeping(program, io, done);
   addSandbox(program, io, done);
   return program;
 }

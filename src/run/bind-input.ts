@@ -12,7 +12,7 @@ import { listRuns, RUNS_DIRECTORY } from "./directory.ts";
 import { dateAndTime, fillPlaceholders } from "./placeholders.ts";
 
 /** The input that stands for standard input. */
-export const STANDARD_INPUT = "-";
+const STANDARD_INPUT = "-";
 /** How a copy of standard input is named beside the runs, until its run has a directory. */
 export const SPOOL_PREFIX = ".stdin-";
 

@@ -1,4 +1,4 @@
-import { formatCount, formatTime } from "./format.ts";
+import { formatBytes, formatCount, formatDuration, formatTime } from "./format.ts";
 import { createPaint } from "./paint.ts";
 import { shortPath } from "./place.ts";
 import { stateColor, type StatusOptions, type StatusView } from "./status-text.ts";
@@ -9,7 +9,15 @@ import { costText } from "./usage-rows.ts";
 export type RunListEntry = Pick<
   StatusView,
   "directory" | "state" | "usage" | "created_at" | "updated_at"
->;
+> & {
+  /** What it takes on disk, where that was looked at. */
+  readonly bytes?: number;
+};
+
+export interface RunListOptions extends StatusOptions {
+  /** For the age of runs, which is shown with their size. */
+  readonly now?: number;
+}
 
 const COLUMNS: readonly Column[] = [
   { heading: "RUN DIRECTORY", align: "left" },
@@ -21,11 +29,21 @@ const COLUMNS: readonly Column[] = [
   { heading: "UPDATED", align: "left" },
 ];
 
+const SIZE_COLUMNS: readonly Column[] = [
+  { heading: "AGE", align: "right" },
+  { heading: "SIZE", align: "right" },
+];
+
 /** A table with a line for each run, in the order given. */
-export function renderRunList(runs: readonly RunListEntry[], options: StatusOptions): string {
+export function renderRunList(runs: readonly RunListEntry[], options: RunListOptions): string {
   if (runs.length === 0) return "There are no runs here yet: start one with `nightshift run`.";
-  const rows = runs.map((run) => cellsOf(run, options.workingDirectory));
-  return renderTable(COLUMNS, rows, createPaint(options.color)).join("\n");
+  const { now } = options;
+  const rows = runs.map((run) => [
+    ...cellsOf(run, options.workingDirectory),
+    ...(now === undefined ? [] : sizeCells(run, now)),
+  ]);
+  const columns = now === undefined ? COLUMNS : [...COLUMNS, ...SIZE_COLUMNS];
+  return renderTable(columns, rows, createPaint(options.color)).join("\n");
 }
 
 function cellsOf(run: RunListEntry, workingDirectory: string): Cell[] {
@@ -39,5 +57,12 @@ function cellsOf(run: RunListEntry, workingDirectory: string): Cell[] {
     { text: costText(run.usage) },
     { text: formatTime(run.created_at) },
     { text: formatTime(run.updated_at) },
+  ];
+}
+
+function sizeCells({ created_at: created, bytes = 0 }: RunListEntry, now: number): Cell[] {
+  return [
+    { text: formatDuration(Math.max(0, now - Date.parse(created))) },
+    { text: formatBytes(bytes) },
   ];
 }

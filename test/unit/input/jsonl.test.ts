@@ -9,10 +9,12 @@ describe("JSONL", () => {
     const text = '{"id": 1.0}\r\n\r\n  \n{"id":"评","__proto__":2}';
     const { columns, records } = await readInput("a.jsonl", text);
     expect(columns).toBeNull();
+    const path = expect.stringContaining("a.jsonl") as unknown;
     expect(records).toEqual([
-      { index: 0, line: 1, fields: { id: 1 }, source: '{"id": 1.0}' },
+      { index: 0, path, line: 1, fields: { id: 1 }, source: '{"id": 1.0}' },
       {
         index: 1,
+        path,
         line: 4,
         fields: { id: "评", ["__proto__"]: 2 },
         source: '{"id":"评","__proto__":2}',

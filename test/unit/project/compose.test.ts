@@ -24,6 +24,14 @@ describe("docker-compose.yml", () => {
     expect(Object.keys(compose.volumes)).toEqual(["redis-data"]);
   });
 
+  it("runs a scheduler where that is asked for, and gives it time to drain", () => {
+    expect(compose.services["scheduler"]).toMatchObject({
+      profiles: ["scheduler"],
+      command: ["node", "dist/cli.js", "scheduler", "jobs"],
+      stop_grace_period: "10m",
+    });
+  });
+
   it("tells whether it is well", () => {
     expect(redis?.healthcheck.test).toEqual(["CMD", "redis-cli", "ping"]);
   });
