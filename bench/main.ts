@@ -12,12 +12,22 @@ import { shared } from "./cases/shared.ts";
 import { size } from "./cases/size.ts";
 import { speed } from "./cases/speed.ts";
 import { start } from "./cases/start.ts";
+import { workers } from "./cases/workers.ts";
 import type { Bench, Case } from "./harness/bench.ts";
 import { type Contender, contenders } from "./harness/contenders.ts";
 import { hasRedis, startGateway } from "./harness/service.ts";
 import { warmUp } from "./harness/warm-up.ts";
 
-const CASES: Readonly<Record<string, Case>> = { speed, memory, start, size, limits, reuse, shared };
+const CASES: Readonly<Record<string, Case>> = {
+  speed,
+  memory,
+  start,
+  size,
+  limits,
+  reuse,
+  shared,
+  workers,
+};
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

@@ -12,10 +12,10 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Starts the stand-in gateway: `<cli> sandbox`. */
-export async function startGateway(cli: string): Promise<Service> {
+/** Starts the stand-in gateway: `<cli> sandbox` with these flags. */
+export async function startGateway(cli: string, ...flags: readonly string[]): Promise<Service> {
   const port = await freePort();
-  const args = [cli, "sandbox", "--port", String(port), "--json"];
+  const args = [cli, "sandbox", "--port", String(port), "--json", ...flags];
   const child = startChild(process.execPath, args);
   await untilListening("the sandbox", child, port);
   return { url: `http://127.0.0.1:${port}/v1`, stop: () => stop(child) };

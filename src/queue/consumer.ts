@@ -1,6 +1,7 @@
 import { type Job, WaitingError, Worker } from "bullmq";
 
 import type { Item } from "../item.ts";
+import type { Clock } from "../system/clock.ts";
 import { queueName, type RunPlace } from "./keys.ts";
 import { type Parcel, unpack } from "./parcel.ts";
 
@@ -9,6 +10,9 @@ export const OWNER_NAME = "owner";
 
 /** A worker that has not renewed its hold on an item for this long has died with it. */
 const LOCK_MS = 20_000;
+/** So long after it was renewed, a hold is certainly still there. */
+const SURE_MS = LOCK_MS - 1_000;
+const LOOK_EVERY_MS = 1_000;
 /** With the lock, an item of a dead worker is taken over within 27 s. */
 const STALLED_CHECK_MS = 7_000;
 /** How long one blocking look at an empty queue lasts, in seconds; closing does not wait for it. */
@@ -49,12 +53,15 @@ export interface ConsumerOptions extends RunPlace {
   readonly capacity: number;
   /** Must not throw for an outcome. */
   readonly handle: (handed: Handed) => Promise<Handled>;
+  readonly clock: Clock;
   readonly onError: (error: Error) => void;
 }
 
 export function consumeRunQueue(options: ConsumerOptions): Consumer {
-  const { runId, connection, prefix, name, capacity, handle, onError } = options;
+  const { runId, connection, prefix, name, capacity, handle, clock, onError } = options;
   const inHand = new Map<string, AbortController>();
+  /** When the hold on each was taken or renewed last. */
+  const heldAt = new Map<string, number>();
   const lose = (ids: Iterable<string>): void => {
     for (const id of ids) inHand.get(id)?.abort(new Error("the hold on the item is lost"));
   };
@@ -65,6 +72,7 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
       const id = job.id ?? "";
       const lost = new AbortController();
       inHand.set(id, lost);
+      heldAt.set(id, clock.monotonic());
       try {
         const { stalledCounter: takeovers, data } = job;
         const handled = await handle({
@@ -77,7 +85,10 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
         // Where the hold is lost, the item is back already.
         if (!lost.signal.aborted) await job.moveToWait(token).catch(onError);
       } finally {
-        if (inHand.get(id) === lost) inHand.delete(id);
+        if (inHand.get(id) === lost) {
+          inHand.delete(id);
+          heldAt.delete(id);
+        }
       }
       throw new WaitingError();
     },
@@ -98,22 +109,17 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
   );
   worker.on("error", onError);
   worker.on("lockRenewalFailed", lose);
-  // While Redis is away nothing says so: what is in hand is taken for lost when its lock has run out.
-  let patience: NodeJS.Timeout | undefined;
-  const onClose = (): void => {
-    patience ??= setTimeout(() => lose(inHand.keys()), LOCK_MS);
+  worker.on("locksRenewed", ({ jobIds }) => {
+    for (const id of jobIds) heldAt.set(id, clock.monotonic());
+  });
+  // A link that is cut says nothing: what was not renewed in time is taken for lost.
+  let cancelLook = (): void => {};
+  const look = (): void => {
+    const now = clock.monotonic();
+    lose([...heldAt].flatMap(([id, at]) => (now - at > SURE_MS ? [id] : [])));
+    cancelLook = clock.after(LOOK_EVERY_MS, look);
   };
-  const onReady = (): void => {
-    clearTimeout(patience);
-    patience = undefined;
-  };
-  connection.on("close", onClose);
-  connection.on("ready", onReady);
-  const letGo = (): void => {
-    onReady();
-    connection.off("close", onClose);
-    connection.off("ready", onReady);
-  };
+  look();
 
   let closing: Promise<void> | undefined;
   return {
@@ -129,9 +135,9 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
     resume: () => {
       worker.resume().catch(onError);
     },
-    close: () => (closing ??= worker.close().finally(letGo)),
+    close: () => (closing ??= worker.close().finally(() => cancelLook())),
     abandon: () => {
-      letGo();
+      cancelLook();
       // Where a proper close is under way, this is its promise, which may never settle.
       worker.close(true).catch(onError);
     },

@@ -79,7 +79,14 @@ export async function sit(parts: SittingParts): Promise<void> {
   const queue = openRunQueue(place, onError);
   const { capacity } = parts;
   const consumer = parts.works
-    ? consumeRunQueue({ ...place, name: OWNER_NAME, capacity, handle: handling.handle, onError })
+    ? consumeRunQueue({
+        ...place,
+        name: OWNER_NAME,
+        capacity,
+        handle: handling.handle,
+        clock,
+        onError,
+      })
     : null;
   const inbox =
     presence === null

@@ -6,9 +6,12 @@ import { messageOf } from "../../src/errors.ts";
 import { seededRandom } from "../../src/system/random.ts";
 import { setup as buildWhenStale } from "../e2e/support/build-when-stale.ts";
 import { account } from "./account.ts";
+import { cutLink } from "./cut-link.ts";
 import { diskFull } from "./disk-full.ts";
 import { faults } from "./faults.ts";
 import { fuzz } from "./fuzz.ts";
+import { hosts } from "./hosts.ts";
+import { killMany } from "./kill-many.ts";
 import { killEmbedded, killRedis } from "./kill.ts";
 import { outage } from "./outage.ts";
 import type { Drill, Findings } from "./support/finding.ts";
@@ -18,6 +21,9 @@ import { Site } from "./support/site.ts";
 const DRILLS: Readonly<Record<string, Drill>> = {
   "kill-embedded": killEmbedded,
   "kill-redis": killRedis,
+  "kill-many": killMany,
+  "cut-link": cutLink,
+  hosts,
   outage,
   faults,
   account,

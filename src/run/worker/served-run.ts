@@ -62,6 +62,7 @@ export class ServedRun {
       name: parts.worker,
       capacity: parts.capacity,
       handle: this.#handle,
+      clock: parts.clock,
       onError,
     });
     this.#consumer.start();

@@ -42,8 +42,16 @@ export class Site {
     return gateway;
   }
 
-  /** Starts a command line. */
-  start(args: readonly string[], variables: Variables = {}): Running {
+  /**
+   * Starts a command line.
+   *
+   * @param enter what comes before it, to run it elsewhere.
+   */
+  start(
+    args: readonly string[],
+    variables: Variables = {},
+    enter: readonly string[] = [],
+  ): Running {
     const env = {
       PATH: process.env["PATH"] ?? "",
       TMPDIR: this.path("tmp"),
@@ -52,7 +60,8 @@ export class Site {
       NIGHTSHIFT_API_KEY: "sk-demo",
       ...variables,
     };
-    const running = new Running(process.execPath, [this.#cli, ...args], {
+    const [file = "", ...rest] = [...enter, process.execPath, this.#cli, ...args];
+    const running = new Running(file, rest, {
       cwd: this.directory,
       env,
     });
