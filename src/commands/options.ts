@@ -66,7 +66,7 @@ export function addLogLevel(command: Command, description: string, level: LogLev
   );
 }
 
-function metricsOption(): Option {
+export function metricsOption(): Option {
   return new Option(
     "--metrics-port <[host:]port>",
     "serve /healthz, /readyz and Prometheus /metrics; on 127.0.0.1 unless a host is named",

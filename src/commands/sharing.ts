@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 
 import type { ExitCode, Io } from "./io.ts";
-import { addLogLevel, addRedisOption, positiveInteger } from "./options.ts";
+import { addLogLevel, addRedisOption, metricsOption, positiveInteger } from "./options.ts";
 import type { SteerFlags } from "./steer.ts";
 import type { WorkerFlags } from "./worker.ts";
 
@@ -13,6 +13,7 @@ export function addShared(program: Command, io: Io, done: (code: ExitCode) => vo
     .option("--concurrency <n>", "calls in flight, over all runs", positiveInteger, 64)
     .option("--runs <pattern>", "only runs whose id matches, such as 'reviews-*'", "*")
     .option("--once", "end when nothing is left to do")
+    .addOption(metricsOption())
     .option("--json", "events as NDJSON on stdout")
     .option("--quiet", "no progress")
     .addHelpText("after", WORKER_HELP)
@@ -44,6 +45,7 @@ Examples:
   $ nightshift worker --redis redis://10.0.0.5:6379
   $ nightshift worker --concurrency 200 --runs 'reviews-*'
   $ nightshift worker --once                        until all is done, for a machine by the hour
+  $ nightshift worker --metrics-port 0.0.0.0:9464   /healthz, /readyz and Prometheus /metrics
 
 It finds the runs by itself, the old and the new, and takes from all of them in turn. The key is its
 own (NIGHTSHIFT_API_KEY), and goes only to its own base URL. SIGTERM finishes what is in flight.`;

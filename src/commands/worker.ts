@@ -1,3 +1,4 @@
+import type { MetricsAddress } from "../metrics/http-server.ts";
 import type { WorkerEvent } from "../run/worker/events.ts";
 import { startWorker } from "../run/worker/start-worker.ts";
 import { systemClock } from "../system/clock.ts";
@@ -16,6 +17,7 @@ export interface WorkerFlags {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly logLevel: LogLevel;
+  readonly metricsPort?: MetricsAddress;
 }
 
 const LINE_EVERY_MS = 10_000;
@@ -30,6 +32,9 @@ export async function workerCommand(flags: WorkerFlags, io: Io): Promise<ExitCod
   const onEvent = (event: WorkerEvent): void => {
     if (flags.json === true) io.stdout.write(`${JSON.stringify(event)}\n`);
     switch (event.event) {
+      case "metrics":
+        sayUnlessQuiet(`metrics: ${event.url}/metrics`);
+        break;
       case "online":
         sayUnlessQuiet(`worker online for ${event.base_url}: waiting for runs`);
         break;
@@ -59,6 +64,7 @@ export async function workerCommand(flags: WorkerFlags, io: Io): Promise<ExitCod
     concurrency: flags.concurrency,
     runs: flags.runs,
     once: flags.once ?? false,
+    metrics: flags.metricsPort ?? null,
     log: openStderrLog(flags.logLevel, {}),
     onEvent,
     signal: io.signal,

@@ -101,7 +101,7 @@ export class Exposition {
     this.#inFlight.set({ run }, inFlight);
     this.#throttled.inc({ run }, throttledMs / 1000);
     if (queue === null) return;
-    this.#queue.set({ run, state: "waiting" }, queue.waiting);
+    if (queue.waiting !== null) this.#queue.set({ run, state: "waiting" }, queue.waiting);
     this.#queue.set({ run, state: "in_hand" }, queue.inHand);
   }
 }

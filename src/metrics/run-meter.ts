@@ -12,8 +12,8 @@ export interface RunSources {
 
 /** Items of a run in the queue, as this process knows it. */
 export interface QueueDepth {
-  /** Put in, and in nobody's hands that are known of. */
-  readonly waiting: number;
+  /** Put in, and in nobody's hands that are known of; null where only the owner knows. */
+  readonly waiting: number | null;
   /** Being answered here: in flight, or waiting to be asked again. */
   readonly inHand: number;
 }

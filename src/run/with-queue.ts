@@ -4,6 +4,7 @@ import type { Connection } from "../queue/connection.ts";
 import { type QueueServer, startQueueServer } from "../queue/server.ts";
 import { Closers } from "./closers.ts";
 import type { RunOrder } from "./scene.ts";
+import { serveMetrics } from "./serve-metrics.ts";
 
 /** What is there before a run begins. */
 export interface Surroundings {
@@ -23,7 +24,16 @@ export async function withQueue<T>(
   const closers = new Closers();
   let connection: Connection | null = null;
   try {
-    const metrics = await serveMetrics(order, closers, () => connection?.status === "ready");
+    const metrics = await serveMetrics(
+      order.metrics,
+      {
+        isConnected: () => connection?.status === "ready",
+        isStopping: () => order.signal.aborted,
+        clock: order.clock,
+      },
+      closers,
+      order.onEvent,
+    );
     const server = startQueueServer(order.redis, order.signal).then((started) => {
       ({ connection } = started);
       tellAbout(started, order);
@@ -37,21 +47,6 @@ export async function withQueue<T>(
   } finally {
     await closers.close();
   }
-}
-
-/** Only who wants metrics waits for the code that makes them. */
-async function serveMetrics(
-  { metrics: address, clock, signal, onEvent }: RunOrder,
-  closers: Closers,
-  isConnected: () => boolean,
-): Promise<Metrics | null> {
-  if (address === null) return null;
-  const { openMetrics } = await import("../metrics/metrics.ts");
-  const parts = { isConnected, isStopping: () => signal.aborted, clock };
-  const metrics = await openMetrics(address, parts);
-  closers.add(() => metrics.close());
-  onEvent({ event: "metrics", url: metrics.url });
-  return metrics;
 }
 
 function tellAbout({ warnings, hint }: QueueServer, { works, onEvent }: RunOrder): void {

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 
 import { Scrape } from "../fakes/exposition-parser.ts";
 import type { Running } from "./support/process.ts";
-import { describeOnEachQueue, type QueueKind } from "./support/queues.ts";
+import { describeOnEachQueue, describeOnRedis, type QueueKind } from "./support/queues.ts";
 import { reviewsCsv, reviewsJob } from "./support/reviews.ts";
 import { RunDirectory } from "./support/run-directory.ts";
 import { until } from "./support/until.ts";
@@ -121,4 +121,28 @@ it("calls nothing when the port is taken, and says what to do", async () => {
   ]);
   expect(world.gateway.stats().requests).toBe(0);
   expect(await world.runs()).toEqual([]);
+});
+
+describeOnRedis(() => {
+  it("counts a worker's calls at the worker, and what is recorded at the owner", async () => {
+    await using world = await openWorld("redis");
+    world.gateway.script([{ match: `number ${LAST}:`, times: 1, delayMs: 2_500 }]);
+    const worker = world.start(["worker", "--json", "--metrics-port", "0"]);
+    const owner = world.start([...COMMAND, "--no-worker"]);
+    const [workerUrl, ownerUrl] = [await urlOf(worker), await urlOf(owner)];
+    const seen = async (url: string, name: string) => (await scrape(url)).sum(name);
+    await until("all but the last item are recorded", async () => {
+      return (await seen(ownerUrl, "nightshift_items_total")) === LAST;
+    });
+    const names = ["items_total", "attempts_total", "calls_in_flight", "cost_usd_total"];
+    const all = async (url: string) => {
+      return Promise.all(names.map((name) => seen(url, `nightshift_${name}`)));
+    };
+    expect(await all(workerUrl)).toEqual([LAST, LAST, 1, 0]);
+    expect(await all(ownerUrl)).toEqual([LAST, 0, 0, expect.closeTo(0.0009, 2)]);
+    expect((await fetch(`${workerUrl}/readyz`)).status).toBe(200);
+    expect((await owner.exit).code).toBe(0);
+    worker.kill("SIGTERM");
+    expect((await worker.exit).code).toBe(0);
+  });
 });

@@ -1,5 +1,7 @@
 /** What a worker tells while it goes on: each is one line of `--json`. */
 export type WorkerEvent =
+  /** Where health and metrics are served. */
+  | { readonly event: "metrics"; readonly url: string }
   | { readonly event: "online"; readonly worker: string; readonly base_url: string }
   | { readonly event: "joined"; readonly run_id: string; readonly job: string }
   | { readonly event: "left"; readonly run_id: string }

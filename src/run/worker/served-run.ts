@@ -2,6 +2,7 @@ import { messageOf } from "../../errors.ts";
 import { type Answer, answerItem, type Answering } from "../../gateway/answer-item.ts";
 import type { GatewayClient } from "../../gateway/client.ts";
 import type { Governor } from "../../gateway/governor.ts";
+import type { RunMeter } from "../../metrics/run-meter.ts";
 import type { Outcome } from "../../outcome.ts";
 import { type Consumer, consumeRunQueue, type Handed, type Handled } from "../../queue/consumer.ts";
 import type { RunPlace } from "../../queue/keys.ts";
@@ -35,6 +36,7 @@ export interface ServedRunParts {
   readonly log: Log;
   /** Aborts when even calls in flight must end. */
   readonly ending: AbortSignal;
+  readonly meter: RunMeter | null;
   readonly onOutcome: (outcome: Outcome) => void;
   /** The run was told that it should stop. */
   readonly onTrouble: (trouble: Trouble) => void;
@@ -66,6 +68,7 @@ export class ServedRun {
       onError,
     });
     this.#consumer.start();
+    parts.meter?.watchQueue(() => ({ waiting: null, inHand: this.#inHand.size }));
   }
 
   get terms(): RunTerms {
@@ -118,6 +121,7 @@ export class ServedRun {
       } finally {
         free();
       }
+      this.#parts.meter?.ended(item.model, outcome);
       this.#parts.onOutcome(outcome);
       return "done";
     } catch (error) {
@@ -145,7 +149,7 @@ export class ServedRun {
   }
 
   #prepare(): Omit<Answering, "stopping"> {
-    const { client, governor, health, turns, clock, random, log, ending } = this.#parts;
+    const { client, governor, health, turns, clock, random, log, ending, meter } = this.#parts;
     const { attempts, timeout_ms: timeoutMs, stream, on_length: onLength, proven } = this.#terms;
     const reservation = new TokenReservation();
     const watch = new AccountWatch(proven);
@@ -175,6 +179,7 @@ export class ServedRun {
       budget: null,
       onVerdict: (item, verdict) => {
         health.note(verdict);
+        meter?.attempt(item.model, verdict.class);
         if (verdict.class === "completed") reservation.note(verdict.summary.usage);
         else logVerdict(log, item, verdict);
         const finding = watch.note(verdict);

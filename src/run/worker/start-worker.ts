@@ -4,7 +4,9 @@ import { hostname } from "node:os";
 import { UsageError } from "../../errors.ts";
 import { createGatewayClient } from "../../gateway/client.ts";
 import { Governor } from "../../gateway/governor.ts";
+import type { MetricsAddress } from "../../metrics/http-server.ts";
 import { openAccountShare } from "../../queue/account-share.ts";
+import type { Connection } from "../../queue/connection.ts";
 import { startQueueServer } from "../../queue/server.ts";
 import { accountOf } from "../../system/account.ts";
 import { systemClock } from "../../system/clock.ts";
@@ -15,6 +17,7 @@ import { systemRandom } from "../../system/random.ts";
 import { VERSION } from "../../system/version.ts";
 import { keepLearned } from "../account.ts";
 import { Closers } from "../closers.ts";
+import { serveMetrics } from "../serve-metrics.ts";
 import type { WorkerEvent, WorkerResult } from "./events.ts";
 import { untilUsable } from "./usable.ts";
 import { Worker } from "./worker.ts";
@@ -28,6 +31,8 @@ export interface WorkerOptions {
   /** Ids of the runs to serve, in which `*` stands for any text. */
   readonly runs: string;
   readonly once: boolean;
+  /** Where health and metrics are served; null serves none. */
+  readonly metrics: MetricsAddress | null;
   readonly log: Log;
   readonly onEvent: (event: WorkerEvent) => void;
   readonly signal: AbortSignal;
@@ -53,7 +58,18 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerResult>
   const { stateDirectory, proxy } = environment;
   const holder = { access, stateDirectory, clock };
   const closers = new Closers();
+  let connection: Connection | null = null;
   try {
+    const metrics = await serveMetrics(
+      options.metrics,
+      {
+        isConnected: () => connection?.status === "ready",
+        isStopping: () => signal.aborted,
+        clock,
+      },
+      closers,
+      onEvent,
+    );
     const client = createGatewayClient({
       ...access,
       // One more than the calls of items: the health check must not wait for one of them.
@@ -65,7 +81,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerResult>
     closers.add(() => client.destroy());
     const server = await startQueueServer(redis, signal);
     closers.add(() => server.close());
-    const { connection, prefix, warnings } = server;
+    const { prefix, warnings } = server;
+    ({ connection } = server);
     for (const message of warnings) onEvent({ event: "warning", message });
     const place = { connection, prefix };
     await untilUsable(client, access.baseUrl, clock, signal, (message) =>
@@ -100,6 +117,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerResult>
       },
       client,
       governor,
+      metrics,
       once: options.once,
       clock,
       random,

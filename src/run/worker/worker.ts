@@ -1,6 +1,7 @@
 import { messageOf } from "../../errors.ts";
 import type { GatewayClient } from "../../gateway/client.ts";
 import type { Governor } from "../../gateway/governor.ts";
+import type { Metrics } from "../../metrics/metrics.ts";
 import type { Outcome } from "../../outcome.ts";
 import type { Place } from "../../queue/keys.ts";
 import { type KnownRun, listRuns } from "../../queue/run-info.ts";
@@ -30,6 +31,8 @@ export interface WorkerParts {
   readonly card: Omit<WorkerCard, "in_flight">;
   readonly client: GatewayClient;
   readonly governor: Governor;
+  /** Null where nobody wants to see them. */
+  readonly metrics: Metrics | null;
   /** Ends when all that it may serve is done. */
   readonly once: boolean;
   readonly clock: Clock;
@@ -129,7 +132,15 @@ export class Worker {
 
   #serve(runId: string, terms: ConstructorParameters<typeof ServedRun>[1]): ServedRun {
     const { place, card, client, governor, clock, random, log, ending } = this.#parts;
-    return new ServedRun(
+    const throttledBefore = governor.throttledMs;
+    const meter =
+      this.#parts.metrics?.watch(runId, {
+        inFlight: () => served.inFlight,
+        throttledMs: () => governor.throttledMs - throttledBefore,
+        // Prices are the owner's.
+        costOf: () => null,
+      }) ?? null;
+    const served = new ServedRun(
       {
         place: { ...place, runId },
         worker: card.id,
@@ -142,6 +153,7 @@ export class Worker {
         random,
         log: log.child({ run: runId }),
         ending,
+        meter,
         onOutcome: (outcome) => this.#count(outcome),
         onTrouble: ({ reason, message, remedy }) => {
           this.#stopped.add(terms.sitting);
@@ -151,6 +163,7 @@ export class Worker {
       },
       terms,
     );
+    return served;
   }
 
   /** Takes nothing of any run until the gateway has shown that it takes the key. */
@@ -193,6 +206,7 @@ export class Worker {
       .catch(() => {})
       .finally(() => {
         this.#leaving.delete(runId);
+        this.#parts.metrics?.unwatch(runId);
         this.#parts.onEvent({ event: "left", run_id: runId });
       });
   }
