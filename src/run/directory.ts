@@ -13,6 +13,9 @@ import { dateAndTime, fillPlaceholders } from "./placeholders.ts";
 /** Where runs go that were not told where. */
 export const RUNS_DIRECTORY = "runs";
 
+/** What differs each time: such a directory cannot be named again, so an unfinished run has to be found. */
+const UNREPEATABLE = /\{\{\s*(?:time|run_id)\s*\}\}/;
+
 /** Characters of a job's name in its directory's: file systems allow 255 bytes in all. */
 const LONGEST_NAME = 60;
 
@@ -49,6 +52,10 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
   if (firing !== null) return directoryOfFiring(question, firing);
   if (job.out !== null) {
     const path = resolve(workingDirectory, renderOut(job.out, question));
+    if (!fresh && UNREPEATABLE.test(job.out)) {
+      const unfinished = await findUnfinished(dirname(path), question);
+      if (unfinished !== null) return unfinished;
+    }
     const manifest = await readManifest(path);
     if (fresh && manifest !== null) {
       throw new UsageError(

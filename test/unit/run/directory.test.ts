@@ -186,6 +186,18 @@ describe("the run directory, where one was named,", () => {
     expect(path).toBe(join(workspace.path, parts));
   });
 
+  it.each(["{{ name }}-{{ time }}", "{{run_id}}"])(
+    "is the one of an unfinished run, where %s names another each time",
+    async (out) => {
+      await using workspace = await aWorkspace();
+      const path = await aRun(workspace, "runs/reviews-020000", { state: "paused" });
+      const again = named(workspace, join("runs", out));
+      expect(await chooseDirectory(again)).toMatchObject({ path, found: true });
+      const afresh = await chooseDirectory({ ...again, fresh: true });
+      expect(afresh).toMatchObject({ manifest: null, found: false });
+    },
+  );
+
   it("is dated in the schedule's time zone", async () => {
     await using workspace = await aWorkspace();
     const out = "{{ date }}-{{ time }}";
