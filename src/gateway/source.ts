@@ -5,7 +5,7 @@ import type { RateFinder } from "./rate-finder.ts";
 const SHORTEST_TICK_MS = 10;
 const LONGEST_TICK_MS = 50;
 /** Units that a late timer did not hand out are handed out later, up to so much more. */
-const KEPT_MS = 25;
+const KEPT_MS = 15;
 const MINUTE_MS = 60_000;
 
 /** One limit: the rate that was found for it, and those who wait for its units. */

@@ -207,3 +207,28 @@ describe("a process that shares an account", () => {
     expect(asks.length).toBe(before);
   });
 });
+
+it("a process alone makes up for 25 ms in which it was late, and no more", async () => {
+  const clock = new FakeClock();
+  const permits = new Permits(() => supply.wanted());
+  const finder = new RateFinder(1, 6_000, null, 0);
+  const supply: Supply = new Supply({
+    requests: { finder, permits },
+    tokens: { finder: new RateFinder(1, null, null, 0), permits: new Permits(() => {}) },
+    clock,
+    share: null,
+    onClosed: () => {},
+  });
+  opened.push(async () => {
+    supply.close();
+    await permits.close();
+  });
+  for (let one = 0; one < 1_000; one += 1) permits.take(1, stopping.signal).catch(() => {});
+  await clock.advance(1_000);
+  const before = permits.lacking;
+  clock.sleepThrough(200);
+  await clock.advance(0);
+  // 25 ms at a hundred a second, and one.
+  expect(before - permits.lacking).toBeLessThanOrEqual(3);
+  expect(before - permits.lacking).toBeGreaterThan(0);
+});
