@@ -18,7 +18,7 @@ export class LineReader {
     this.#path = path;
   }
 
-  /** The line that starts at `offset`, without its line break. */
+  /** The line that starts at `offset`, without its line break. It is valid until the next read. */
   async read(offset: number): Promise<Buffer> {
     const parts: Buffer[] = [];
     for (let at = offset; ;) {
@@ -31,7 +31,8 @@ export class LineReader {
         const last = block.subarray(from, end);
         return parts.length === 0 ? last : Buffer.concat([...parts, last]);
       }
-      parts.push(block.subarray(from));
+      // The next block may take the place of this one.
+      parts.push(Buffer.from(block.subarray(from)));
       if (block.length < BLOCK_BYTES) return Buffer.concat(parts);
       at = (number + 1) * BLOCK_BYTES;
     }
@@ -43,7 +44,7 @@ export class LineReader {
 
   async #load(number: number): Promise<Buffer> {
     const file = (this.#file ??= await open(this.#path, "r"));
-    const buffer = Buffer.allocUnsafe(BLOCK_BYTES);
+    const buffer = this.#room();
     const position = number * BLOCK_BYTES;
     let length = 0;
     while (length < BLOCK_BYTES) {
@@ -57,9 +58,16 @@ export class LineReader {
       length += bytesRead;
     }
     const block = buffer.subarray(0, length);
-    const oldest = this.#blocks.size >= KEPT_BLOCKS ? this.#blocks.keys().next().value : undefined;
-    if (oldest !== undefined) this.#blocks.delete(oldest);
     this.#blocks.set(number, block);
     return block;
+  }
+
+  /** The oldest block's once there are many: new ones each time would pile up until they are collected. */
+  #room(): Buffer {
+    const [oldest] = this.#blocks.size >= KEPT_BLOCKS ? this.#blocks : [];
+    if (oldest === undefined) return Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    const [number, block] = oldest;
+    this.#blocks.delete(number);
+    return Buffer.from(block.buffer, 0, BLOCK_BYTES);
   }
 }

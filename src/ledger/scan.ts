@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 
 import { lineIndex, linePrefix } from "./line.ts";
 
@@ -6,6 +6,7 @@ import { lineIndex, linePrefix } from "./line.ts";
 export interface ScannedLine {
   readonly index: number | null;
   readonly offset: number;
+  /** Valid until the callback ends. */
   readonly bytes: Buffer;
 }
 
@@ -16,7 +17,7 @@ export interface ScanEnd {
   readonly tornBytes: number;
 }
 
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 const NEWLINE = 0x0a;
 /** An id is at most this long: run ids are short, and an index has at most 9 digits. */
 export const HEAD_BYTES = 256;
@@ -32,36 +33,52 @@ export async function scanLedger(
   onLine: (line: ScannedLine) => void | Promise<void>,
   start = 0,
 ): Promise<ScanEnd> {
-  const prefix = linePrefix(runId);
-  let offset = start;
-  let rest: Buffer[] = [];
-  let restBytes = 0;
-  const stream = createReadStream(path, { highWaterMark: CHUNK_BYTES, start });
+  let file: FileHandle;
   try {
-    for await (const read of stream) {
-      const chunk = read as Buffer;
-      let from = 0;
-      for (let at = chunk.indexOf(NEWLINE); at !== -1; at = chunk.indexOf(NEWLINE, from)) {
-        const tail = chunk.subarray(from, at);
-        const bytes = restBytes === 0 ? tail : Buffer.concat([...rest, tail]);
-        const index = lineIndex(bytes.toString("latin1", 0, HEAD_BYTES), prefix);
-        const waiting = onLine({ index, offset, bytes });
-        if (waiting !== undefined) await waiting;
-        offset += bytes.length + 1;
-        rest = [];
-        restBytes = 0;
-        from = at + 1;
-      }
-      if (from < chunk.length) {
-        rest.push(chunk.subarray(from));
-        restBytes += chunk.length - from;
-      }
-    }
+    file = await open(path, "r");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") {
       return { wholeBytes: 0, tornBytes: 0 };
     }
     throw error;
   }
-  return { wholeBytes: offset, tornBytes: restBytes };
+  try {
+    return await scanFile(file, linePrefix(runId), onLine, start);
+  } finally {
+    await file.close();
+  }
+}
+
+/** One buffer for all that is read: a new one for each piece would pile up until they are collected. */
+async function scanFile(
+  file: FileHandle,
+  prefix: string,
+  onLine: (line: ScannedLine) => void | Promise<void>,
+  start: number,
+): Promise<ScanEnd> {
+  let buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  let offset = start;
+  /** Bytes of a line whose end is not read yet, at the beginning of the buffer. */
+  let rest = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, rest, buffer.length - rest, offset + rest);
+    if (bytesRead === 0) return { wholeBytes: offset, tornBytes: rest };
+    const filled = buffer.subarray(0, rest + bytesRead);
+    let from = 0;
+    for (let at = filled.indexOf(NEWLINE, rest); at !== -1; at = filled.indexOf(NEWLINE, from)) {
+      const bytes = filled.subarray(from, at);
+      const index = lineIndex(bytes.toString("latin1", 0, HEAD_BYTES), prefix);
+      const waiting = onLine({ index, offset, bytes });
+      if (waiting !== undefined) await waiting;
+      offset += bytes.length + 1;
+      from = at + 1;
+    }
+    rest = filled.length - from;
+    filled.copyWithin(0, from);
+    if (rest === buffer.length) {
+      const larger = Buffer.allocUnsafe(buffer.length * 2);
+      buffer.copy(larger);
+      buffer = larger;
+    }
+  }
 }

@@ -4,8 +4,8 @@ import { tellOutcome } from "../tell-outcome.ts";
 import type { WorkParts } from "../work-parts.ts";
 
 /** Lines that are on their way to the disk at once: they share a sync. */
-const GROUP_LINES = 1_000;
-const GROUP_CHARACTERS = 8 * 1024 * 1024;
+const GROUP_LINES = 250;
+const GROUP_CHARACTERS = 2 * 1024 * 1024;
 
 /** Records outcomes that took no call. */
 export async function recordAll(outcomes: AsyncIterable<Outcome>, parts: WorkParts): Promise<void> {
