@@ -45,11 +45,27 @@ describe.skipIf(!hasRedisServer)(`a run on a shared Redis${title}`, () => {
     await redis?.select(2);
     expect(await redis?.keys("*")).toEqual([expect.stringMatching(/^team-a:.*share$/)]);
     // A server that may not be asked for its settings is taken as it is.
-    expect(JSON.stringify(await redis?.acl("LOG")).match(/"object","[^"]+"/g)).toEqual([
-      '"object","config|get"',
-    ]);
+    expect(await refusals(world)).toEqual(["config|get"]);
     redis?.disconnect();
     expect(await new RunDirectory(world.path("run")).completed()).toBe(ITEMS);
+  });
+
+  it("needs no more rights for workers and for steering runs from elsewhere", async () => {
+    await using world = await openWorld(30);
+    await setUser(world, "p4ss", "nightshift");
+    const NIGHTSHIFT_REDIS_URL = world.redis?.address.replace("unix://", "unix://nightshift:p4ss@");
+    const as = { NIGHTSHIFT_REDIS_URL };
+    const worker = world.start(["worker", "--concurrency", "2"], as);
+    const owner = world.start([...COMMAND, "--no-worker"], as);
+    await until("some items are done", () => completed(world, 4));
+    const { run_id: runId } = await new RunDirectory(world.path("run")).manifest();
+    expect((await world.nightshift(["pause", runId], as)).code).toBe(0);
+    expect((await world.nightshift(["status", "--json"], as)).code).toBe(0);
+    expect((await world.nightshift(["resume", runId], as)).code).toBe(0);
+    expect((await owner.exit).code).toBe(0);
+    worker.kill("SIGTERM");
+    expect((await worker.exit).code).toBe(0);
+    expect(await refusals(world)).toEqual(["config|get"]);
   });
 
   it("says when Redis goes away and when it is back, to people and to programs", async () => {
@@ -96,6 +112,14 @@ describe.skipIf(!hasRedisServer)(`a run on a shared Redis${title}`, () => {
     expect(stderr.match(/allkeys-lru|Eviction/g)).toEqual(["allkeys-lru"]);
   });
 });
+
+/** What Redis refused to do, each once. */
+async function refusals(world: World): Promise<string[]> {
+  const redis = world.redis?.connect();
+  const log = JSON.stringify((await redis?.acl("LOG")) ?? []);
+  redis?.disconnect();
+  return [...new Set([...log.matchAll(/"object","([^"]+)"/g)].map(([, command = ""]) => command))];
+}
 
 async function completed(world: World, count: number): Promise<boolean> {
   return (await new RunDirectory(world.path("run")).completed()) >= count;
