@@ -53,6 +53,7 @@ function detail(value: unknown, name: string): unknown {
     : undefined;
 }
 
+/** What no call can have used is no count, and would spoil every sum. */
 function count(value: unknown): number {
-  return typeof value === "number" && Number.isFinite(value) && value > 0 ? value : 0;
+  return typeof value === "number" && value > 0 && value <= Number.MAX_SAFE_INTEGER ? value : 0;
 }

@@ -54,6 +54,7 @@ describe("the usage of an answer", () => {
     ["zeros", { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }],
     ["numbers as texts", { prompt_tokens: "7" }],
     ["no numbers", { prompt_tokens: NaN, total_tokens: -1 }],
+    ["more than can be", { prompt_tokens: 1e308, completion_tokens: 1e308 }],
   ])("is unknown for %s", (_name, usage) => {
     expect(readUsage(usage)).toBeNull();
   });
