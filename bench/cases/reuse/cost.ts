@@ -22,19 +22,21 @@ export const REUSE_COST: Row = {
     const items = bench.items ?? ITEMS;
     const nights = await openNights(bench, bench.gateway, "cost");
     await writeInput(nights.input, items);
-    const cpuOf = async (name: keyof typeof FLAGS, round: number): Promise<number> => {
-      // Other questions each time: the answers of the round before are taken in, and looked into in vain.
-      const flags = [...FLAGS[name], "--param", `seed=${round}`];
-      return (await runNight(nights, { name: `${name}-${round}`, flags, items })).cpuMs / items;
+    let runs = 0;
+    const cpuOf = async (name: keyof typeof FLAGS): Promise<number> => {
+      // Other questions each time: the answers of the runs before are taken in, and looked into in vain.
+      runs += 1;
+      const flags = [...FLAGS[name], "--param", `seed=${runs}`];
+      return (await runNight(nights, { name: `${name}-${runs}`, flags, items })).cpuMs / items;
     };
-    await cpuOf("incremental", 0);
+    await cpuOf("incremental");
     const more: Record<"dedupe" | "incremental", number[]> = { dedupe: [], incremental: [] };
     const off: number[] = [];
     for (let round = 1; round <= (bench.runs ?? RUNS); round += 1) {
-      const without = await cpuOf("off", round);
+      const without = await cpuOf("off");
       off.push(without);
-      more.dedupe.push((await cpuOf("dedupe", round)) - without);
-      more.incremental.push((await cpuOf("incremental", round)) - without);
+      more.dedupe.push((await cpuOf("dedupe")) - without);
+      more.incremental.push((await cpuOf("incremental")) - without);
       bench.note(`reuse 3, round ${round}: ${figure(without, 4)} ms without`);
     }
     const [dedupe, incremental] = [median(more.dedupe), median(more.incremental)];
