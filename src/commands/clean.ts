@@ -38,7 +38,6 @@ export async function cleanCommand(
   const dryRun = flags.dryRun ?? false;
   const redis = resolveRedis(environment, flags.redis ?? null);
   const removed = await cleanRuns(path, rules, { clock: systemClock, dryRun });
-  // Whatever keeps answers of runs for other runs hears of it here.
   const ids = new Set(removed.map(({ run_id: id }) => id));
   const forgotten = redis === null ? [] : await cleanRedis(redis, path, ids, { dryRun, signal });
 

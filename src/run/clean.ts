@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 
 import { UsageError } from "../errors.ts";
 import { isMissing } from "../ledger/files.ts";
+import { forgetRemovedRuns } from "../ledger/known-answers.ts";
 import { lockDirectory } from "../ledger/lock.ts";
 import { type Manifest, readManifest } from "../ledger/manifest.ts";
 import type { Clock } from "../system/clock.ts";
@@ -77,7 +78,12 @@ export async function cleanRuns(
     };
     if (dryRun || (await removeRun(path, manifest.run_id, clock))) removed.push(run);
   }
-  if (!dryRun) await removeLeftovers(directory, clock.now());
+  if (dryRun) return removed;
+  await removeLeftovers(directory, clock.now());
+  if (removed.length > 0) {
+    // An index in use is put right by whoever opens it next: it is no truth of its own.
+    await forgetRemovedRuns(directory).catch(() => {});
+  }
   return removed;
 }
 

@@ -138,6 +138,10 @@ describe("the second night", () => {
     const [file = ""] = await readdir(index);
     await truncate(`${index}/${file}`, 4_500);
     expect((await nights.run(texts)).calls).toBe(0);
+
+    expect((await nights.world.nightshift(["clean", "--keep-last", "1"])).code).toBe(0);
+    expect(await readdir(nights.world.path("runs"))).toHaveLength(2);
+    expect((await nights.run(texts)).calls).toBe(0);
     await rm(index, { recursive: true });
     expect((await nights.run(texts)).calls).toBe(0);
   });
