@@ -1,6 +1,8 @@
 import * as z from "zod";
 
-import type { Outcome } from "../outcome.ts";
+import type { AnswerSummary } from "../answer-summary.ts";
+import type { Completed, Failed, GatewayAnswer, Outcome } from "../outcome.ts";
+import type { TokenUsage } from "../tokens.ts";
 
 // What workers send to the owner, as fields of a stream's entry. The gateway's body is a field of
 // its own: as JSON inside JSON it would grow, and be read twice.
@@ -15,6 +17,15 @@ export interface Trouble {
 export type Message =
   | { readonly kind: "outcome"; readonly outcome: Outcome }
   | { readonly kind: "trouble"; readonly trouble: Trouble };
+
+/** A schema for every field, the optional ones too: one that is forgotten does not compile. */
+type Fields<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
+
+type Answer = Omit<GatewayAnswer, "body">;
+/** Whose answer an item has is the owner's to know: a worker only has items that are asked. */
+type Head<T extends Outcome> = Omit<T, "response" | "reused"> & {
+  readonly response: T["response"] extends GatewayAnswer ? Answer : Answer | null;
+};
 
 const ended = {
   index: z.int().min(0),
@@ -31,34 +42,44 @@ const usage = z.object({
   total: z.number(),
   cached: z.number(),
   reasoning: z.number(),
-});
+} satisfies Fields<TokenUsage>);
 
-const answer = z.object({ status: z.number(), requestId: z.string().nullable() });
+const summary = z.object({
+  model: z.string(),
+  finishReason: z.string().nullable(),
+  usage: usage.nullable(),
+} satisfies Fields<AnswerSummary>);
+
+const answer = z.object({
+  status: z.number(),
+  requestId: z.string().nullable(),
+} satisfies Fields<Answer>);
+
+const error = z.object({
+  code: z.string(),
+  message: z.string(),
+} satisfies Fields<Failed["error"]>);
 
 const headSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("completed"),
     ...ended,
-    summary: z.object({
-      model: z.string(),
-      finishReason: z.string().nullable(),
-      usage: usage.nullable(),
-    }),
+    summary,
     response: answer,
-  }),
+  } satisfies Fields<Head<Completed>>),
   z.object({
     kind: z.literal("failed"),
     ...ended,
     class: z.enum(["item", "retry", "throttled"]),
     response: answer.nullable(),
-    error: z.object({ code: z.string(), message: z.string() }),
-  }),
+    error,
+  } satisfies Fields<Head<Failed>>),
   z.object({
     kind: z.literal("trouble"),
     reason: z.enum(["account", "outage"]),
     message: z.string(),
     remedy: z.string(),
-  }),
+  } satisfies Fields<Trouble & { readonly kind: "trouble" }>),
 ]);
 
 const HEAD = "1";
