@@ -1,7 +1,6 @@
 import { type Job, WaitingError, Worker } from "bullmq";
 
 import type { Item } from "../item.ts";
-import type { Clock } from "../system/clock.ts";
 import { queueName, type RunPlace } from "./keys.ts";
 import { type Parcel, unpack } from "./parcel.ts";
 
@@ -11,8 +10,7 @@ export const OWNER_NAME = "owner";
 /** A worker that has not renewed its hold on an item for this long has died with it. */
 const LOCK_MS = 20_000;
 /** So long after it was renewed, a hold is certainly still there. */
-const SURE_MS = LOCK_MS - 1_000;
-const LOOK_EVERY_MS = 1_000;
+export const SURE_MS = LOCK_MS - 1_000;
 /** With the lock, an item of a dead worker is taken over within 27 s. */
 const STALLED_CHECK_MS = 7_000;
 /** How long one blocking look at an empty queue lasts, in seconds; closing does not wait for it. */
@@ -25,12 +23,13 @@ export interface Handed {
   readonly takeovers: number;
   /** Names this handing out, where the item may have been handed out again since. */
   readonly token: string;
-  /** Aborts when the hold on the item is lost: it may be in somebody else's hands by now. */
-  readonly lost: AbortSignal;
 }
 
-/** `done`: it is over and forgotten. `back`: the next who asks gets it. */
-export type Handled = "done" | "back";
+/**
+ * `done`: it is over and forgotten. `back`: the next who asks gets it. `lost`: somebody else may
+ * have it already.
+ */
+export type Handled = "done" | "back" | "lost";
 
 /** Takes items from a run's queue and hands them on, several at once. */
 export interface Consumer {
@@ -53,43 +52,22 @@ export interface ConsumerOptions extends RunPlace {
   readonly capacity: number;
   /** Must not throw for an outcome. */
   readonly handle: (handed: Handed) => Promise<Handled>;
-  readonly clock: Clock;
+  /** The holds of these handings out were renewed. */
+  readonly onRenewed?: (jobIds: readonly string[]) => void;
+  /** These could not be: they may be in somebody else's hands. */
+  readonly onLost?: (jobIds: readonly string[]) => void;
   readonly onError: (error: Error) => void;
 }
 
 export function consumeRunQueue(options: ConsumerOptions): Consumer {
-  const { runId, connection, prefix, name, capacity, handle, clock, onError } = options;
-  const inHand = new Map<string, AbortController>();
-  /** When the hold on each was taken or renewed last. */
-  const heldAt = new Map<string, number>();
-  const lose = (ids: Iterable<string>): void => {
-    for (const id of ids) inHand.get(id)?.abort(new Error("the hold on the item is lost"));
-  };
-
+  const { runId, connection, prefix, name, capacity, handle, onError } = options;
   const worker = new Worker<Parcel>(
     queueName(runId),
     async (job: Job<Parcel>, token = "") => {
-      const id = job.id ?? "";
-      const lost = new AbortController();
-      inHand.set(id, lost);
-      heldAt.set(id, clock.monotonic());
-      try {
-        const { stalledCounter: takeovers, data } = job;
-        const handled = await handle({
-          item: unpack(data),
-          takeovers,
-          token,
-          lost: lost.signal,
-        });
-        if (handled === "done") return;
-        // Where the hold is lost, the item is back already.
-        if (!lost.signal.aborted) await job.moveToWait(token).catch(onError);
-      } finally {
-        if (inHand.get(id) === lost) {
-          inHand.delete(id);
-          heldAt.delete(id);
-        }
-      }
+      const { stalledCounter: takeovers, data } = job;
+      const handled = await handle({ item: unpack(data), takeovers, token });
+      if (handled === "done") return;
+      if (handled === "back") await job.moveToWait(token).catch(onError);
       throw new WaitingError();
     },
     {
@@ -108,18 +86,9 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
     },
   );
   worker.on("error", onError);
-  worker.on("lockRenewalFailed", lose);
-  worker.on("locksRenewed", ({ jobIds }) => {
-    for (const id of jobIds) heldAt.set(id, clock.monotonic());
-  });
-  // A link that is cut says nothing: what was not renewed in time is taken for lost.
-  let cancelLook = (): void => {};
-  const look = (): void => {
-    const now = clock.monotonic();
-    lose([...heldAt].flatMap(([id, at]) => (now - at > SURE_MS ? [id] : [])));
-    cancelLook = clock.after(LOOK_EVERY_MS, look);
-  };
-  look();
+  const { onRenewed, onLost } = options;
+  if (onRenewed) worker.on("locksRenewed", ({ jobIds }) => onRenewed(jobIds));
+  if (onLost) worker.on("lockRenewalFailed", onLost);
 
   let closing: Promise<void> | undefined;
   return {
@@ -135,9 +104,8 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
     resume: () => {
       worker.resume().catch(onError);
     },
-    close: () => (closing ??= worker.close().finally(() => cancelLook())),
+    close: () => (closing ??= worker.close()),
     abandon: () => {
-      cancelLook();
       // Where a proper close is under way, this is its promise, which may never settle.
       worker.close(true).catch(onError);
     },

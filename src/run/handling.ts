@@ -22,9 +22,11 @@ export interface HandlingParts {
 export class Handling {
   readonly #parts: HandlingParts;
   readonly #inHand = new Map<number, Promise<Handled>>();
+  #answering: Answering;
 
   constructor(parts: HandlingParts) {
     this.#parts = parts;
+    this.#answering = { ...parts.answering, stopping: parts.hold.signal };
   }
 
   get size(): number {
@@ -41,7 +43,7 @@ export class Handling {
     const inHand = this.#inHand.get(item.index);
     if (inHand !== undefined) return inHand;
     if (!this.#parts.window.has(item.index)) return Promise.resolve("done");
-    const handled = this.#handle(item, takeovers).finally(() => this.#inHand.delete(item.index));
+    const handled = this.#handle(item, takeovers);
     this.#inHand.set(item.index, handled);
     return handled;
   };
@@ -52,12 +54,12 @@ export class Handling {
   }
 
   async #handle(item: Item, takeovers: number): Promise<Handled> {
-    const { answering, hold, recording, stop } = this.#parts;
-    const stopping = hold.signal;
+    const { recording, stop } = this.#parts;
+    const answering = this.#asThingsAre();
     try {
       const { outcome, free }: Answer =
         takeovers < MOST_TAKEOVERS
-          ? await answerItem(item, { ...answering, stopping })
+          ? await answerItem(item, answering)
           : { outcome: workerLost(item), free: () => {} };
       try {
         await recording.record(outcome);
@@ -66,8 +68,20 @@ export class Handling {
       }
       return "done";
     } catch (error) {
-      if (error !== stopping.reason && error !== answering.ending.reason) stop(asRunStopped(error));
+      const { stopping, ending } = answering;
+      if (error !== stopping.reason && error !== ending.reason) stop(asRunStopped(error));
       return "back";
+    } finally {
+      this.#inHand.delete(item.index);
     }
+  }
+
+  /** The same for all items between one pause and the next. */
+  #asThingsAre(): Answering {
+    const { answering, hold } = this.#parts;
+    if (this.#answering.stopping !== hold.signal) {
+      this.#answering = { ...answering, stopping: hold.signal };
+    }
+    return this.#answering;
   }
 }

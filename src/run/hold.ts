@@ -29,13 +29,25 @@ export class Hold {
 
   off(): void {
     if (!this.isOn) return;
-    this.#paused = new AbortController();
-    this.#signal = AbortSignal.any([this.#stopping, this.#paused.signal]);
+    this.#begin();
     this.#released.resolve();
+  }
+
+  /** No new attempt may start for what is in hand now; what comes later is free. */
+  letGo(): void {
+    if (this.isOn) return;
+    const before = this.#paused;
+    this.#begin();
+    before.abort(new Error("the holds on what was in hand are lost"));
   }
 
   /** Resolves when it is not held. */
   over(): Promise<void> {
     return this.#released.promise;
+  }
+
+  #begin(): void {
+    this.#paused = new AbortController();
+    this.#signal = AbortSignal.any([this.#stopping, this.#paused.signal]);
   }
 }

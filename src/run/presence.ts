@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import { SURE_MS } from "../queue/consumer.ts";
 import type { RunPlace } from "../queue/keys.ts";
 import {
   announceRun,
@@ -33,6 +34,8 @@ export interface PresenceListener {
   readonly onWanted: (state: RunState) => void;
   /** Redis had forgotten the run. */
   readonly onForgotten: () => void;
+  /** Redis has been silent for so long that others may have what this process has in hand. */
+  readonly onCutOff: () => void;
 }
 
 /** Tells workers of the run as long as its owner lives, and hears what is wanted of it. */
@@ -43,6 +46,8 @@ export class Presence {
   #workers: readonly WorkerCard[] = [];
   #sawWorkers = false;
   #isBeating = false;
+  /** When Redis took the last word, at least; infinity once it was told that it is away. */
+  #heardAt = Infinity;
   #cancelBeat = (): void => {};
 
   constructor(parts: PresenceParts) {
@@ -81,6 +86,7 @@ export class Presence {
   /** Goes on telling, and listens. */
   start(listener: PresenceListener): void {
     this.#listener = listener;
+    this.#heardAt = this.#parts.clock.monotonic();
     this.#beatLater();
   }
 
@@ -120,18 +126,27 @@ export class Presence {
   #beatLater(): void {
     this.#cancelBeat = this.#parts.clock.after(BEAT_MS, () => {
       this.#beatLater();
+      this.#lookForSilence();
       void this.#beat();
     });
   }
 
+  #lookForSilence(): void {
+    if (this.#parts.clock.monotonic() - this.#heardAt <= SURE_MS) return;
+    this.#heardAt = Infinity;
+    this.#listener?.onCutOff();
+  }
+
   async #beat(): Promise<void> {
-    const { place, log } = this.#parts;
+    const { place, clock, log } = this.#parts;
     // ioredis keeps what it is given while disconnected, for as long as that takes.
     if (this.#isBeating || place.connection.status !== "ready") return;
     this.#isBeating = true;
+    const began = clock.monotonic();
     try {
       const { state, forgotten } = await announceRun(place, this.#announcement(), false);
       if (this.#listener === null) return;
+      this.#heardAt = began;
       if (forgotten) this.#listener.onForgotten();
       if (state !== this.#state) {
         this.#state = state;

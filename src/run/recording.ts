@@ -4,7 +4,7 @@ import type { Outcome } from "../outcome.ts";
 import type { Window } from "../queue/window.ts";
 
 export interface RecordingParts {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, "record">;
   readonly wanted: Pick<Wanted, "has">;
   /**
    * Told before the item's place is free; from then on it is wanted no longer. The model is the one
@@ -33,15 +33,20 @@ export class Recording {
       this.#window.release(index);
       return Promise.resolve();
     }
-    const written = this.#write(outcome).finally(() => this.#writing.delete(index));
+    const written = this.#write(outcome);
     this.#writing.set(index, written);
     return written;
   }
 
   async #write(outcome: Outcome): Promise<void> {
     const { ledger, onOutcome } = this.#parts;
-    await ledger.record(outcome);
-    onOutcome(outcome, this.#window.get(outcome.index)?.model);
-    this.#window.release(outcome.index);
+    const { index } = outcome;
+    try {
+      await ledger.record(outcome);
+      onOutcome(outcome, this.#window.get(index)?.model);
+      this.#window.release(index);
+    } finally {
+      this.#writing.delete(index);
+    }
   }
 }

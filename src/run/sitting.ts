@@ -84,7 +84,6 @@ export async function sit(parts: SittingParts): Promise<void> {
         name: OWNER_NAME,
         capacity,
         handle: handling.handle,
-        clock,
         onError,
       })
     : null;
@@ -147,6 +146,7 @@ export async function sit(parts: SittingParts): Promise<void> {
     const inHandElsewhere = await untilStopped(again(open, clock, stopping, onError), stopping);
     presence?.start({
       onWanted: (state) => void setHold(state).catch(onError),
+      onCutOff: () => hold.letGo(),
       onForgotten: () => {
         if (hold.isOn) queue.pause().catch(onError);
         refill.afterLoss();

@@ -5,7 +5,6 @@ import type { Item } from "../../src/item.ts";
 import { type Connection, connect } from "../../src/queue/connection.ts";
 import { type Consumer, consumeRunQueue } from "../../src/queue/consumer.ts";
 import { openRunQueue, type RunQueue } from "../../src/queue/run-queue.ts";
-import { systemClock } from "../../src/system/clock.ts";
 import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
 
 const PREFIX = "nightshift";
@@ -73,7 +72,6 @@ for (const kind of SERVER_KINDS) {
           await handle(item, takeovers);
           return "done";
         },
-        clock: systemClock,
         onError,
       });
       consumers.push(consumer);

@@ -10,7 +10,6 @@ import { consumeRunQueue } from "../../src/queue/consumer.ts";
 import { type EmbeddedValkey, startEmbeddedValkey } from "../../src/queue/embedded.ts";
 import { openRunQueue } from "../../src/queue/run-queue.ts";
 import { type QueueServer, startQueueServer } from "../../src/queue/server.ts";
-import { systemClock } from "../../src/system/clock.ts";
 import type { RedisAccess } from "../../src/system/env.ts";
 import { SERVER_KINDS, startRedis, type TestServer, until } from "./servers.ts";
 
@@ -59,7 +58,6 @@ describe("the embedded Valkey", () => {
         handed.add(item.index);
         return Promise.resolve("done");
       },
-      clock: systemClock,
       onError: () => {},
     });
     const item = (index: number) => ({ index, customId: "a", model: "m", body: "{}" });

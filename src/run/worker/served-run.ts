@@ -4,7 +4,8 @@ import type { GatewayClient } from "../../gateway/client.ts";
 import type { Governor } from "../../gateway/governor.ts";
 import type { RunMeter } from "../../metrics/run-meter.ts";
 import type { Outcome } from "../../outcome.ts";
-import { type Consumer, consumeRunQueue, type Handed, type Handled } from "../../queue/consumer.ts";
+import type { Consumer, Handled } from "../../queue/consumer.ts";
+import { consumeHolding, type HandedHeld } from "../../queue/holding-consumer.ts";
 import type { RunPlace } from "../../queue/keys.ts";
 import type { Message, Trouble } from "../../queue/message.ts";
 import { deliver } from "../../queue/outcome-stream.ts";
@@ -19,6 +20,7 @@ import { logVerdict } from "../log-verdict.ts";
 import { stopIfRefused } from "../stop-if-refused.ts";
 import { TokenReservation } from "../token-reservation.ts";
 import { MOST_TAKEOVERS, workerLost } from "../worker-lost.ts";
+import { Faults } from "./faults.ts";
 import { inTurn, type Turns } from "./turns.ts";
 
 const DELIVER_AGAIN_MS = 1_000;
@@ -38,6 +40,8 @@ export interface ServedRunParts {
   readonly ending: AbortSignal;
   readonly meter: RunMeter | null;
   readonly onOutcome: (outcome: Outcome) => void;
+  /** It cannot go on with the run here, for a reason that nobody foresaw. */
+  readonly onFault: (message: string) => void;
   /** The run was told that it should stop. */
   readonly onTrouble: (trouble: Trouble) => void;
 }
@@ -49,6 +53,7 @@ export class ServedRun {
   readonly #consumer: Consumer;
   readonly #leaving = new AbortController();
   readonly #inHand = new Set<number>();
+  readonly #faults = new Faults();
   readonly #answering: Omit<Answering, "stopping">;
   #inFlight = 0;
   #isInTrouble = false;
@@ -59,7 +64,7 @@ export class ServedRun {
     this.#answering = this.#prepare();
     const onError = (error: Error): void =>
       parts.log.debug({ event: "queue.error", error: error.message }, "the queue had trouble");
-    this.#consumer = consumeRunQueue({
+    this.#consumer = consumeHolding({
       ...parts.place,
       name: parts.worker,
       capacity: parts.capacity,
@@ -107,32 +112,57 @@ export class ServedRun {
     await this.#deliver({ kind: "trouble", trouble });
   }
 
-  readonly #handle = async ({ item, takeovers, token, lost }: Handed): Promise<Handled> => {
-    const { ending } = this.#parts;
+  readonly #handle = async (handed: HandedHeld): Promise<Handled> => {
+    const { item, takeovers, lost } = handed;
     const stopping = AbortSignal.any([this.#leaving.signal, lost]);
     this.#inHand.add(item.index);
     try {
-      const { outcome, free }: Answer =
+      const answer: Answer =
         takeovers < MOST_TAKEOVERS
           ? await answerItem(item, { ...this.#answering, stopping })
           : { outcome: workerLost(item), free: () => {} };
-      try {
-        await this.#deliver({ kind: "outcome", outcome }, token);
-      } finally {
-        free();
-      }
-      this.#parts.meter?.ended(item.model, outcome);
-      this.#parts.onOutcome(outcome);
+      await this.#hand(handed, answer);
+      this.#faults.wentWell(item.index);
       return "done";
     } catch (error) {
-      if (error !== stopping.reason && error !== ending.reason) {
-        this.#parts.log.error({ event: "item.failed", index: item.index, err: error }, "a bug");
-      }
-      return "back";
+      if (error === stopping.reason || error === this.#parts.ending.reason) return "back";
+      return await this.#afterFault(handed, error, stopping);
     } finally {
       this.#inHand.delete(item.index);
     }
   };
+
+  /** Brings an outcome to Redis. */
+  async #hand({ item, token }: HandedHeld, { outcome, free }: Answer): Promise<void> {
+    try {
+      await this.#deliver({ kind: "outcome", outcome }, token);
+    } finally {
+      free();
+    }
+    this.#parts.meter?.ended(item.model, outcome);
+    this.#parts.onOutcome(outcome);
+  }
+
+  /** A fault must neither lose an item nor make it go round without end. */
+  async #afterFault(handed: HandedHeld, error: unknown, stopping: AbortSignal): Promise<Handled> {
+    const { clock, log, onFault } = this.#parts;
+    const { item } = handed;
+    log.error({ event: "item.failed", index: item.index, err: error }, "a bug");
+    const after = this.#faults.note(item.index);
+    const why = `an unexpected error: ${messageOf(error)}`;
+    try {
+      if (after.kind === "end-item") {
+        await this.#hand(handed, { outcome: workerLost(item, why), free: () => {} });
+        return "done";
+      }
+      if (after.kind === "leave-run") onFault(why);
+      // The next who takes it may be this worker.
+      await clock.sleep(after.pauseMs, stopping);
+    } catch {
+      // It leaves the run, or has lost the item.
+    }
+    return "back";
+  }
 
   /** An answer that is paid for is kept until Redis has it. */
   async #deliver(message: Message, token?: string): Promise<void> {

@@ -155,6 +155,12 @@ export class Worker {
         ending,
         meter,
         onOutcome: (outcome) => this.#count(outcome),
+        onFault: (message) => {
+          this.#stopped.add(terms.sitting);
+          this.#tellOnce(
+            `takes no more items of run ${runId}: ${message}. Start it again when that is mended`,
+          );
+        },
         onTrouble: ({ reason, message, remedy }) => {
           this.#stopped.add(terms.sitting);
           this.#tellOnce(`run ${runId} stops: ${message}. ${remedy}`);

@@ -355,6 +355,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ does: fc.constant("wait" as const), ms: fc.nat(60_000) }) },
 );
 
+describe("what the user allows, when that changes in mid-run", () => {
+  it("holds from then on, and no longer than somebody says so", async () => {
+    const { governor, clock, enter } = aGovernor({ concurrency: 100 });
+    const free = [enter(), enter(), enter()];
+    await settle();
+    expect(free.flat()).toHaveLength(3);
+    governor.allow({ rpm: 1, tpm: null });
+    enter();
+    const waiting = enter();
+    await clock.advance(1_000);
+    expect([waiting.length, governor.holdup]).toEqual([0, { kind: "rpm", perMinute: 0.96 }]);
+    expect(governor.countsTokens).toBe(false);
+    governor.allow({ rpm: null, tpm: 1_000 });
+    expect(governor.countsTokens).toBe(true);
+    await governor.close();
+  });
+});
+
 describe("the governor, whatever happens", () => {
   it("never sends more than it may, and in the end lets everybody go", async () => {
     await fc.assert(

@@ -230,3 +230,43 @@ describe("the rate finder", () => {
     expect(finder.rate).toBe(6_300);
   });
 });
+
+describe("what the user allows, when that changes in mid-run", () => {
+  it("is used at once, and nothing above it is tried", () => {
+    const finder = new RateFinder(0.96, null, null, 0);
+    finder.allow(600, 0);
+    expect([finder.rate, finder.most, finder.learned]).toEqual([576, 576, null]);
+    for (let now = 0; now <= 120_000; now += 100) {
+      finder.sent(now, 1);
+      finder.pressed(now);
+    }
+    expect(finder.rate).toBe(576);
+  });
+
+  it("goes down with a stricter run, and up again when that run has ended", () => {
+    const finder = new RateFinder(0.96, 600, null, 0);
+    finder.allow(60, 1_000);
+    expect(finder.rate).toBeCloseTo(57.6);
+    finder.allow(600, 2_000);
+    expect(finder.rate).toBeCloseTo(576);
+  });
+
+  it("leaves a lower limit as it is that the account has shown", () => {
+    const finder = new RateFinder(1, null, 300, 0);
+    finder.allow(600, 0);
+    expect(finder.rate).toBe(300);
+    finder.allow(120, 0);
+    expect(finder.rate).toBe(120);
+  });
+
+  it("is where the search goes on when nobody says any more", () => {
+    const finder = new RateFinder(1, 600, null, 0);
+    finder.allow(null, 0);
+    expect([finder.rate, finder.most]).toEqual([600, null]);
+    for (let now = 0; now <= 20_000; now += 100) {
+      finder.sent(now, 1);
+      finder.pressed(now);
+    }
+    expect(finder.rate).toBeGreaterThan(600);
+  });
+});

@@ -1,0 +1,206 @@
+import { pino } from "pino";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+import { type Connection, connect } from "../../src/queue/connection.ts";
+import type { RunPlace } from "../../src/queue/keys.ts";
+import {
+  hideHands,
+  readRun,
+  type RunState,
+  type RunTerms,
+  showHands,
+  wantRun,
+} from "../../src/queue/run-info.ts";
+import { signOff, signOn } from "../../src/queue/worker-roll.ts";
+import { Presence } from "../../src/run/presence.ts";
+import { FakeClock } from "../fakes/fake-clock.ts";
+import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
+
+const TERMS: RunTerms = {
+  version: 1,
+  job: "reviews",
+  base_url: "http://127.0.0.1:1/v1",
+  models: ["gpt-4o-mini"],
+  attempts: 6,
+  timeout_ms: 60_000,
+  max_outage_ms: 60_000,
+  stream: false,
+  on_length: "keep",
+  rpm: null,
+  tpm: null,
+  budget: false,
+  proven: false,
+  sitting: "1",
+  host: "here",
+  pid: 1,
+};
+const CARD = {
+  id: "w1",
+  host: "there",
+  pid: 2,
+  base_url: TERMS.base_url,
+  runs: "*",
+  concurrency: 8,
+  in_flight: { "run-1": 3 },
+};
+
+for (const kind of SERVER_KINDS) {
+  describe.skipIf(kind.isMissing)(`an owner's presence on ${kind.name}`, () => {
+    let server: TestServer;
+    let connection: Connection;
+    let admin: Connection;
+    let place: RunPlace;
+    let clock: FakeClock;
+    let presence: Presence;
+    let wanted: RunState[];
+    let forgotten: number;
+    let cutOff: number;
+
+    beforeEach(async () => {
+      server = await kind.start();
+      connection = await connect(server.address);
+      admin = await connect(server.admin);
+      place = { connection, prefix: "nightshift", runId: "run-1" };
+      clock = new FakeClock();
+      [wanted, forgotten, cutOff] = [[], 0, 0];
+      presence = new Presence({
+        place,
+        terms: TERMS,
+        since: 1,
+        counts: () => ({ total: 10, completed: 4, failed: 1, items_per_second: 2 }),
+        clock,
+        log: pino({ level: "silent" }),
+      });
+    });
+    afterEach(async () => {
+      presence.stop();
+      expect(clock.pending).toBe(0);
+      connection.disconnect();
+      admin.disconnect();
+      await server.close();
+    });
+
+    function start(): void {
+      presence.start({
+        onWanted: (state) => wanted.push(state),
+        onForgotten: () => (forgotten += 1),
+        onCutOff: () => (cutOff += 1),
+      });
+    }
+
+    /** Lets a second go by, again and again, until it is so. */
+    async function inTime(isSo: () => boolean): Promise<void> {
+      await until(async () => {
+        if (!isSo()) await clock.advance(1_000);
+        return isSo();
+      });
+    }
+
+    test("tells of the run, and begins anew what an earlier sitting left stopped", async () => {
+      expect(await presence.begin()).toBe("running");
+      expect(await readRun(place)).toEqual({
+        runId: "run-1",
+        terms: TERMS,
+        state: "running",
+        counts: { total: 10, completed: 4, failed: 1, items_per_second: 2 },
+        hasOwner: true,
+      });
+      await wantRun(place, "stopped");
+      expect(await presence.begin()).toBe("running");
+    });
+
+    test("keeps a pause that was wanted before it began", async () => {
+      await presence.begin();
+      await wantRun(place, "paused");
+      expect(await presence.begin()).toBe("paused");
+    });
+
+    test("hears once what is wanted of the run", async () => {
+      await presence.begin();
+      start();
+      await wantRun(place, "paused");
+      await inTime(() => wanted.length > 0);
+      await clock.advance(3_000);
+      await wantRun(place, "running");
+      await inTime(() => wanted.length > 1);
+      expect(wanted).toEqual(["paused", "running"]);
+    });
+
+    test("keeps a pause through an emptied Redis, and says that it was emptied", async () => {
+      await presence.begin();
+      start();
+      await wantRun(place, "paused");
+      await inTime(() => presence.state === "paused");
+      await admin.flushall();
+      await inTime(() => forgotten > 0);
+      expect((await readRun(place))?.state).toBe("paused");
+      expect(wanted).toEqual(["paused"]);
+    });
+
+    test("knows what workers that may serve the run have in hand, as long as they say so", async () => {
+      await signOn(place, CARD);
+      await signOn(place, { ...CARD, id: "w2", base_url: "http://elsewhere/v1" });
+      await signOn(place, { ...CARD, id: "w3", runs: "other-*" });
+      await showHands(place, "w1", [3, 4], 60_000);
+      await showHands(place, "w2", [5], 60_000);
+      await presence.begin();
+      expect(presence.workers.map(({ id }) => id)).toEqual(["w1"]);
+      expect([presence.inFlight, presence.sawWorkers]).toEqual([3, true]);
+      expect(await presence.claimed()).toEqual(new Set([3, 4]));
+      await hideHands(place, "w1");
+      expect(await presence.claimed()).toEqual(new Set());
+      await signOff(place, "w1");
+      start();
+      await inTime(() => presence.workers.length === 0);
+      expect(presence.sawWorkers).toBe(true);
+    });
+
+    test("hears again what workers have in hand after Redis was emptied", async () => {
+      await signOn(place, CARD);
+      await presence.begin();
+      start();
+      await admin.flushall();
+      await inTime(() => forgotten > 0);
+      await signOn(place, CARD);
+      await showHands(place, "w1", [7], 60_000);
+      await inTime(() => presence.workers.length === 1);
+      expect(await presence.claimed()).toEqual(new Set([7]));
+    });
+
+    test("says once that Redis is silent, when others may have taken over", async () => {
+      await presence.begin();
+      start();
+      connection.disconnect();
+      await clock.advance(19_000);
+      expect(cutOff).toBe(0);
+      await clock.advance(120_000);
+      expect(cutOff).toBe(1);
+    });
+
+    test("says so again when Redis falls silent once more", async () => {
+      await presence.begin();
+      start();
+      for (const times of [1, 2]) {
+        connection.disconnect();
+        await clock.advance(21_000);
+        expect(cutOff).toBe(times);
+        await until(() => connection.status === "end");
+        await connection.connect();
+        await wantRun(place, times === 1 ? "paused" : "running");
+        await inTime(() => wanted.length === times);
+      }
+    });
+
+    test("leaves a run behind for its workers, or forgets it", async () => {
+      await signOn(place, CARD);
+      await presence.begin();
+      await presence.leaving();
+      await presence.leave();
+      expect(await readRun(place)).toMatchObject({ state: "stopped", hasOwner: false });
+      await presence.forget(true);
+      expect(await readRun(place)).toMatchObject({ state: "ended", terms: null });
+      await presence.forget(false);
+      expect(await readRun(place)).toBeNull();
+    });
+  });
+}

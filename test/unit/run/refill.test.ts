@@ -1,0 +1,158 @@
+import { pino } from "pino";
+import { describe, expect, test } from "vitest";
+
+import type { RunQueue } from "../../../src/queue/run-queue.ts";
+import { Window } from "../../../src/queue/window.ts";
+import { Hold } from "../../../src/run/hold.ts";
+import { Refill } from "../../../src/run/refill.ts";
+import { FakeClock } from "../../fakes/fake-clock.ts";
+import { anItem } from "../../fakes/outcomes.ts";
+
+interface SceneOptions {
+  /** Items that are in the window. */
+  readonly items: readonly number[];
+  /** Those of them that Redis still knows. */
+  readonly known?: readonly number[];
+  readonly inHand?: readonly number[];
+  /** What workers say they have in hand; null where there can be none. */
+  readonly claimed?: readonly number[] | null;
+  /** What workers have sent and nobody has recorded. */
+  readonly sent?: readonly number[];
+}
+
+function aScene({ items, known = [], inHand = [], claimed = null, sent = [] }: SceneOptions) {
+  const clock = new FakeClock();
+  const window = new Window();
+  for (const index of items) window.put(anItem(index));
+  const inRedis = new Set(known);
+  const hands = new Set(claimed);
+  const hold = new Hold(new AbortController().signal);
+  const added: number[] = [];
+  let refuses = false;
+  let looks = 0;
+  const nothing = (): Promise<void> => Promise.resolve();
+  const queue: RunQueue = {
+    add: async (batch) => {
+      if (refuses) throw new Error("out of memory");
+      for (const { index } of batch) {
+        added.push(index);
+        inRedis.add(index);
+      }
+    },
+    missing: async (indexes) => {
+      looks += 1;
+      return indexes.filter((index) => !inRedis.has(index));
+    },
+    tidy: () => Promise.resolve([]),
+    pause: nothing,
+    resume: nothing,
+    clear: nothing,
+    close: nothing,
+  };
+  const refill = new Refill({
+    queue,
+    window,
+    isInHand: (index) => inHand.includes(index),
+    elsewhere:
+      claimed === null
+        ? null
+        : {
+            caughtUp: async () => {
+              for (const index of sent) window.release(index);
+            },
+            claimed: () => Promise.resolve(hands),
+          },
+    hold,
+    clock,
+    log: pino({ level: "silent" }),
+  });
+  return {
+    clock,
+    refill,
+    hold,
+    hands,
+    added,
+    looks: () => looks,
+    refuse: (does: boolean) => (refuses = does),
+  };
+}
+
+describe("putting back what Redis has lost", () => {
+  test("puts back what it does not know, and nothing that is in hand here", async () => {
+    const { clock, refill, added } = aScene({ items: [0, 1, 2, 3], known: [1], inHand: [2] });
+    refill.soon();
+    await clock.advance(0);
+    expect(added).toEqual([0, 3]);
+    await refill.close();
+  });
+
+  test("waits until workers have said what they have in hand, where there may be some", async () => {
+    const alone = aScene({ items: [0] });
+    alone.refill.afterLoss();
+    await alone.clock.advance(0);
+    expect(alone.added).toEqual([0]);
+
+    const shared = aScene({ items: [0], claimed: [] });
+    shared.refill.afterLoss();
+    await shared.clock.advance(2_400);
+    expect(shared.added).toEqual([]);
+    await shared.clock.advance(100);
+    expect(shared.added).toEqual([0]);
+  });
+
+  test("leaves alone what a worker has in hand, and looks again until it has let go", async () => {
+    const { clock, refill, hands, added } = aScene({ items: [0, 1], claimed: [1] });
+    refill.soon();
+    await clock.advance(7_000);
+    expect(added).toEqual([0]);
+    hands.clear();
+    await clock.advance(6_000);
+    expect(added).toEqual([0, 1]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("does not ask again what workers have answered meanwhile", async () => {
+    const { clock, refill, added } = aScene({ items: [0, 1], claimed: [], sent: [0] });
+    refill.soon();
+    await clock.advance(0);
+    expect(added).toEqual([1]);
+  });
+
+  test("puts nothing into the queue of a run that is held", async () => {
+    const { clock, refill, hold, added } = aScene({ items: [0] });
+    hold.on();
+    refill.soon();
+    await clock.advance(0);
+    expect(added).toEqual([]);
+    hold.off();
+    refill.soon();
+    await clock.advance(0);
+    expect(added).toEqual([0]);
+  });
+
+  test("tries again when it is told to, after a Redis that refused", async () => {
+    const { clock, refill, added, refuse } = aScene({ items: [0] });
+    refuse(true);
+    refill.soon();
+    await clock.advance(0);
+    refuse(false);
+    refill.soon();
+    await clock.advance(0);
+    expect(added).toEqual([0]);
+  });
+
+  test("looks once more, and only once, for all that it is told while it looks", async () => {
+    const { clock, refill, looks } = aScene({ items: [0], known: [0] });
+    for (let times = 0; times < 5; times += 1) refill.soon();
+    await clock.advance(0);
+    expect(looks()).toBe(2);
+  });
+
+  test("does nothing more when it is closed", async () => {
+    const { clock, refill, added } = aScene({ items: [0], claimed: [] });
+    refill.afterLoss();
+    await refill.close();
+    await clock.advance(60_000);
+    expect([added, clock.pending]).toEqual([[], 0]);
+  });
+});
