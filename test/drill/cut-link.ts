@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { Link } from "../e2e/support/link.ts";
 import { hasRedisServer, RedisServer } from "../e2e/support/redis-server.ts";
 import { reviewsCsv, reviewsJob } from "../e2e/support/reviews.ts";
 import { atMost, type Drill, exactly, mustBe, told } from "./support/finding.ts";
-import { Link } from "./support/link.ts";
 import { checkOutcomes, paidTwice } from "./support/outcomes.ts";
 import { wait } from "./support/wait.ts";
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { Link } from "../e2e/support/link.ts";
 import { Running } from "../e2e/support/process.ts";
 import { hasRedisServer } from "../e2e/support/redis-server.ts";
 import { reviewsCsv, reviewsJob } from "../e2e/support/reviews.ts";
 import { atMost, type Drill, exactly, told } from "./support/finding.ts";
-import { Link } from "./support/link.ts";
 import { makeHosts, mayMakeHosts } from "./support/namespaces.ts";
 import { checkOutcomes, paidTwice } from "./support/outcomes.ts";
 import { wait } from "./support/wait.ts";

@@ -12,8 +12,10 @@ const ITEMS = 600;
 const CONCURRENCY = 8;
 const GATEWAY = { latency: { ttftMs: 60, jitter: 0.3 } };
 const WORKER = ["worker", "--concurrency", String(CONCURRENCY)];
-/** Within which a pause must hold, and what a machine under load may add. */
-const TAKES_HOLD_MS = 2_500;
+/** From the end of the command to the last call that begins after it. */
+const TAKES_HOLD_MS = 2_000;
+/** The gateway remembers its calls by tenths of a second. */
+const SLICE_MS = 100;
 
 async function openWorld(): Promise<World> {
   const world = await World.open(GATEWAY, "redis");
@@ -38,6 +40,12 @@ async function completed(world: World, items: number): Promise<void> {
   );
 }
 
+/** When the last call began, at the latest, in wall-clock milliseconds. */
+function lastCall(world: World): number {
+  const slices = world.gateway.timeline("sk-demo");
+  return (slices.findLast(({ admitted }) => admitted > 0)?.at ?? 0) + SLICE_MS;
+}
+
 describeOnRedis(() => {
   for (const owner of [
     ["run", "reviews.yaml", "--no-worker"],
@@ -52,8 +60,10 @@ describeOnRedis(() => {
       const id = await runId(world);
 
       const paused = await world.nightshift(["pause", id]);
+      const pausedAt = Date.now();
       expect([paused.code, paused.stdout]).toEqual([0, expect.stringContaining("is paused")]);
-      await sleep(TAKES_HOLD_MS);
+      await sleep(TAKES_HOLD_MS + 1_000);
+      expect(lastCall(world) - pausedAt).toBeLessThanOrEqual(TAKES_HOLD_MS);
       const billed = world.gateway.stats().billedRequests;
       const redis = world.redis?.connect();
       await redis?.flushall();
