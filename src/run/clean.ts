@@ -9,7 +9,7 @@ import { lockDirectory } from "../ledger/lock.ts";
 import { type Manifest, readManifest } from "../ledger/manifest.ts";
 import type { Clock } from "../system/clock.ts";
 import { SPOOL_PREFIX } from "./bind-input.ts";
-import { listRuns } from "./directory.ts";
+import { type ListedRun, listRuns } from "./directory.ts";
 import { sizeOf } from "./list-sizes.ts";
 
 /** Which finished runs may go: those that meet all that is said here. */
@@ -28,8 +28,6 @@ export interface RemovedRun {
   readonly finished_at: string;
   readonly bytes: number;
 }
-
-type ListedRun = Awaited<ReturnType<typeof listRuns>>[number];
 
 const REMOVING_PREFIX = ".removing-";
 /** What a killed process has left; a living one takes no longer. */

@@ -91,7 +91,8 @@ export async function conduct(
     wanted.size === 0
       ? NO_WORK
       : await askOnce({ scene, manifest, ledger, wanted, log }, earlier?.answers ?? null);
-  if (stop !== null) {
+  // A stop that came with the last outcome leaves nothing to continue.
+  if (stop !== null && wanted.size > 0) {
     log.warn({ event: "run.stopped", reason: stop.reason, err: stop }, stop.message);
     const told = failures === null ? stop : retryStop(stop, directory, failures.where);
     manifest = await endSitting(scene, manifest, told);

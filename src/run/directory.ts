@@ -26,6 +26,8 @@ export interface ChosenDirectory {
   readonly manifest: Manifest | null;
   /** True when nobody named it: an unfinished run was found. */
   readonly found: boolean;
+  /** A finished run that asked the same, where this is a new one and nobody said so. */
+  readonly repeats?: string;
 }
 
 export interface DirectoryQuestion {
@@ -53,7 +55,7 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
   if (job.out !== null) {
     const path = resolve(workingDirectory, renderOut(job.out, question));
     if (!fresh && UNREPEATABLE.test(job.out)) {
-      const unfinished = await findUnfinished(dirname(path), question);
+      const unfinished = await findUnfinished(await runsOfJob(dirname(path), job), question);
       if (unfinished !== null) return unfinished;
     }
     const manifest = await readManifest(path);
@@ -67,14 +69,15 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
     return { path, manifest, found: false };
   }
   const runs = join(workingDirectory, RUNS_DIRECTORY);
-  if (!fresh) {
-    const unfinished = await findUnfinished(runs, question);
-    if (unfinished !== null) return unfinished;
-  }
+  const ofJob = fresh ? [] : await runsOfJob(runs, job);
+  const unfinished = await findUnfinished(ofJob, question);
+  if (unfinished !== null) return unfinished;
+  const repeats = ofJob.find(({ manifest }) => asksSame(manifest, question))?.path;
   const stem = join(runs, `${job.name.slice(0, LONGEST_NAME)}-${timestamp(now)}`);
   for (let copy = 1; ; copy += 1) {
     const path = copy === 1 ? stem : `${stem}-${copy}`;
-    if ((await readManifest(path)) === null) return { path, manifest: null, found: false };
+    if ((await readManifest(path)) !== null) continue;
+    return { path, manifest: null, found: false, ...(repeats !== undefined && { repeats }) };
   }
 }
 
@@ -137,15 +140,21 @@ export function newRunId(jobName: string, now: number, random: Random): string {
     .join("-");
 }
 
+/** A run and where it lies. */
+export interface ListedRun {
+  readonly path: string;
+  readonly manifest: Manifest;
+}
+
 /** Runs below a directory such as `runs/`, newest first. */
-export async function listRuns(runs: string): Promise<{ path: string; manifest: Manifest }[]> {
+export async function listRuns(runs: string): Promise<ListedRun[]> {
   let names: string[];
   try {
     names = await readdir(runs);
   } catch {
     return [];
   }
-  const found: { path: string; manifest: Manifest }[] = [];
+  const found: ListedRun[] = [];
   for (const name of names) {
     const path = join(runs, name);
     // One damaged manifest must not hide the other runs.
@@ -165,21 +174,29 @@ export async function holdsRuns(path: string): Promise<boolean> {
  * counts too when it is unfinished and asks others: better refused than paid for twice by mistake.
  */
 async function findUnfinished(
-  runs: string,
-  { job, items, identity }: DirectoryQuestion,
+  ofJob: readonly ListedRun[],
+  question: DirectoryQuestion,
 ): Promise<ChosenDirectory | null> {
-  const ofJob = (await listRuns(runs)).filter(
-    ({ manifest }) => manifest.job["name"] === job.name && manifest.input.path === job.input,
-  );
   for (const [age, { path, manifest }] of ofJob.entries()) {
-    const isSame = identityChanges(manifest.identity, identity).length === 0;
+    const isSame = asksSame(manifest, question);
     // A finished trial of the first few records goes on with the others.
-    const isTrial = isSame && (manifest.items ?? 0) < items;
+    const isTrial = isSame && (manifest.items ?? 0) < question.items;
     const isUnfinished =
       manifest.state !== "finished" && (isSame || (age === 0 && (await hasOutcomes(path))));
     if (isTrial || isUnfinished) return { path, manifest, found: true };
   }
   return null;
+}
+
+function asksSame(manifest: Manifest, { identity }: DirectoryQuestion): boolean {
+  return identityChanges(manifest.identity, identity).length === 0;
+}
+
+/** Newest first. */
+async function runsOfJob(runs: string, job: ResolvedJob): Promise<ListedRun[]> {
+  return (await listRuns(runs)).filter(
+    ({ manifest }) => manifest.job["name"] === job.name && manifest.input.path === job.input,
+  );
 }
 
 /** `20260102T030405Z` */

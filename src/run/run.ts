@@ -1,4 +1,5 @@
 import { rm } from "node:fs/promises";
+import { relative } from "node:path";
 
 import { messageOf, UsageError } from "../errors.ts";
 import { identityOf } from "../job/identity.ts";
@@ -7,6 +8,7 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import { ensureDirectory } from "../ledger/files.ts";
 import { lockDirectory } from "../ledger/lock.ts";
 import { type Manifest, readManifest } from "../ledger/manifest.ts";
+import { shellWord } from "../shell-word.ts";
 import { bindInput, keepSpool } from "./bind-input.ts";
 import { checkPrices } from "./budget/check.ts";
 import { conduct } from "./conduct.ts";
@@ -79,6 +81,9 @@ function sitDown(written: RunOrder): Promise<RunResult> {
     const found = await runToContinue(chosen.path, await readManifest(chosen.path), job, scan);
     const { order: kept, scan: keptScan } = await keepInput(order, scan, spool, chosen.path, found);
     const manifest = found ?? newManifest(kept, runId, keptScan);
+    if (chosen.repeats !== undefined && !job.incremental) {
+      order.onEvent({ event: "warning", message: askedBefore(chosen.repeats, keptScan.items) });
+    }
     const scene = {
       order: kept,
       scan: keptScan,
@@ -91,6 +96,15 @@ function sitDown(written: RunOrder): Promise<RunResult> {
     };
     return conduct(scene, manifest, { kind: "pending" });
   });
+}
+
+/** Nothing is bought again unsaid. */
+function askedBefore(directory: string, items: number): string {
+  const place = relative(process.cwd(), directory);
+  return (
+    `${place} has finished with the same questions: this is a new run, which asks all ${items} again. ` +
+    `(\`nightshift retry ${shellWord(place)}\` asks only what failed there; --incremental carries answers over.)`
+  );
 }
 
 /** Keeps a copy of standard input in the run's directory; a run that is continued has its own. */

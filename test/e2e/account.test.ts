@@ -137,6 +137,14 @@ it("stops when the first twenty items fail alike: all others would, too", async 
   expect(world.gateway.stats().requests).toBeLessThanOrEqual(20 + 2 * CONCURRENCY);
 });
 
+it("has finished when those were all: nothing is left to be continued", async () => {
+  await using world = await openWorld();
+  world.gateway.script([{ fault: "400", times: 1_000 }]);
+  const ended = await world.nightshift([...COMMAND, "--first", "20"]);
+  expect([ended.code, ended.stderr]).toEqual([2, expect.stringContaining("20 failed")]);
+  expect((await (await theRun(world)).manifest()).state).toBe("finished");
+});
+
 it("pauses when the gateway stays away for longer than --max-outage", async () => {
   await using world = await openWorld();
   await world.gateway.close();

@@ -88,6 +88,18 @@ describe("the run directory, where none was named,", () => {
     expect((await chooseDirectory(question(workspace, { items: 10 }))).path).toBe(path);
   });
 
+  it("tells of a finished run that asked the same, unless it is to begin afresh", async () => {
+    await using workspace = await aWorkspace();
+    const repeats = await aRun(workspace, "runs/before", { state: "finished" });
+    expect(await chooseDirectory(question(workspace))).toMatchObject({ manifest: null, repeats });
+    expect(await chooseDirectory(question(workspace, { fresh: true }))).not.toHaveProperty(
+      "repeats",
+    );
+    const other = { ...(aManifest().identity as Identity), model: "another" };
+    const asked = question(workspace, { identity: other });
+    expect(await chooseDirectory(asked)).not.toHaveProperty("repeats");
+  });
+
   it("is not the one of a finished run whose input has grown since", async () => {
     await using workspace = await aWorkspace();
     await aRun(workspace, "runs/before", { state: "finished", items: 5 });
