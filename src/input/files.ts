@@ -1,4 +1,5 @@
-import { glob, stat } from "node:fs/promises";
+// Not by name: Node 20 has no `glob`, and must get far enough to be told that it is too old.
+import * as fs from "node:fs/promises";
 
 import { UsageError } from "../errors.ts";
 import { formatOf } from "./format.ts";
@@ -13,7 +14,7 @@ import { type InputOptions, type InputRecord, type OpenedInput, openInput } from
 export async function matchingFiles(path: string): Promise<string[]> {
   if (!/[*?[{]/.test(path) || (await isFile(path))) return [path];
   const found: string[] = [];
-  for await (const name of glob(path)) if (await isFile(name)) found.push(name);
+  for await (const name of fs.glob(path)) if (await isFile(name)) found.push(name);
   if (found.length === 0) throw new UsageError(`${path}: no file matches. Check the path.`);
   return found.sort();
 }
@@ -78,7 +79,7 @@ function list(columns: readonly string[] | null): string {
 
 async function isFile(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isFile();
+    return (await fs.stat(path)).isFile();
   } catch {
     return false;
   }

@@ -19,6 +19,7 @@ import type { LogLevel } from "../system/log.ts";
 import { systemRandom } from "../system/random.ts";
 import { hasBudget } from "./budget/check.ts";
 import type { RunEvent, RunResult } from "./events.ts";
+import { checkConditions } from "./retry-conditions.ts";
 import { jobOfRun, retryRun } from "./retry.ts";
 import { runJob } from "./run.ts";
 import type { RunOrder } from "./scene.ts";
@@ -74,12 +75,15 @@ export async function run(job: string | JobFile, options: RunOptions = {}): Prom
  * @param directory a run directory.
  * @param conditions which failed items: those that meet all; none means every one.
  * @throws UsageError when the directory holds no run, or its input is no longer the same.
+ * @example
+ * await retry("runs/reviews-20260101-020000", [{ field: "code", value: "timeout" }]);
  */
 export async function retry(
   directory: string,
   conditions: readonly Condition[] = [],
   options: RunOptions = {},
 ): Promise<RunResult> {
+  checkConditions(conditions);
   const path = resolve(options.workingDirectory ?? process.cwd(), directory);
   const job = await jobOfRun(path, options.overrides ?? {});
   return retryRun(orderOf(job, options), path, conditions);

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
@@ -95,6 +96,32 @@ it("throws a UsageError for a job of the wrong shape", async () => {
   await expect(library.run(wrong, options())).rejects.toThrow(library.UsageError);
 });
 
+it("asks failed items again, those that meet the conditions", async () => {
+  world.gateway.script([{ status: 400, times: 2 }]);
+  const failed = await library.run(job("again"), options());
+  expect(failed.usage.items).toMatchObject({ completed: ITEMS - 2, failed: 2 });
+
+  const others = await library.retry(
+    failed.directory,
+    [{ field: "code", value: "timeout" }],
+    options(),
+  );
+  expect(others.unmatched).toMatchObject({ where: ["code=timeout"] });
+  const retried = await library.retry(
+    failed.directory,
+    [{ field: "status", value: "400" }],
+    options(),
+  );
+  expect(retried.usage.items).toMatchObject({ completed: ITEMS, failed: 0 });
+});
+
+it("throws a UsageError for conditions of the wrong shape", async () => {
+  const conditions = { where: "code=timeout" } as unknown as Nightshift.Condition[];
+  await expect(library.retry(world.path("again"), conditions, options())).rejects.toThrow(
+    library.UsageError,
+  );
+});
+
 it("returns why a run stopped, and what to do", async () => {
   const result = await library.run(job("refused"), { ...options(), apiKey: "sk-wrong" });
   expect(result).toMatchObject({
@@ -117,4 +144,25 @@ it("lets the process end when a run is done", () => {
     timeout: 20_000,
   });
   expect([status, stdout]).toEqual([0, "paused"]);
+});
+
+const versionOf = (node: string): string =>
+  spawnSync(node, ["--version"], { encoding: "utf8" }).stdout ?? "";
+const oldNode = (process.env["PATH"] ?? "")
+  .split(delimiter)
+  .map((directory) => join(directory, "node"))
+  .find((node) => /^v(18|20)\./.test(versionOf(node)));
+
+it.runIf(oldNode !== undefined)("says to a Node that is too old which one it needs", () => {
+  const script = `import ${JSON.stringify(INDEX.href)};`;
+  for (const args of [
+    ["--input-type=module", "-e", script],
+    [fileURLToPath(new URL("../../dist/cli.js", import.meta.url)), "--version"],
+  ]) {
+    const { stderr, status } = spawnSync(oldNode ?? "", args, { encoding: "utf8" });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/nightshift needs Node 22\.19 or newer, and this is (18|20)\./),
+    ]);
+  }
 });
