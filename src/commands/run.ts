@@ -90,6 +90,7 @@ async function createReporter(
     quiet,
   });
   let lastProgressAt = -Infinity;
+  let cut = false;
   const emit = (event: RunEvent): void => {
     if (!json) return;
     if (event.event === "progress") {
@@ -105,6 +106,7 @@ async function createReporter(
       if (event.event === "progress") writer.update(event);
       else if (event.event === "warning") writer.note(`warning: ${event.message}`);
       else if (event.event === "metrics" && !quiet) writer.note(`metrics: ${event.url}/metrics`);
+      else if (event.event === "item_failed") cut ||= event.code === "truncated";
       else if (event.event === "redis_lost") {
         writer.note("the connection to Redis is lost: trying again; nothing is lost with it");
       } else if (event.event === "redis_back") {
@@ -122,7 +124,7 @@ async function createReporter(
     end: (result) => {
       writer.done();
       emit({ event: "ended", ...result });
-      const summary = renderSummary(result, { color, workingDirectory });
+      const summary = renderSummary(result, { color, workingDirectory, cut });
       // What to do about a run that stopped is said even when nothing else is.
       if (!quiet) io.stderr.write(`${summary}\n`);
       else if (result.reason !== null) {

@@ -87,9 +87,14 @@ function refuseOtherDelimiter(
   if (other === undefined) return;
   throw new UsageError(
     `${where}: the header is a single column with ${other === "tab" ? "tabs" : `"${other}"`} in it. ` +
-      `If they separate the columns, add --delimiter ${shellWord(other)} (in a job file: delimiter: "${other}"), ` +
-      `else --delimiter ${delimiter}.`,
+      `If they separate the columns, add --delimiter ${typed(other)} (in a job file: delimiter: "${other}"), ` +
+      `else --delimiter ${typed(delimiter)}.`,
   );
+}
+
+/** A shell takes a comma as it is, but readers would take it for the sentence's. */
+function typed(delimiter: Delimiter): string {
+  return delimiter === "," ? "','" : shellWord(delimiter);
 }
 
 /** Line breaks inside quoted values: the row spans so many lines more. */

@@ -22,8 +22,13 @@ export function accountStop(trouble: Trouble, message: string): RunStopped {
   return new RunStopped(
     "account",
     message,
-    `${REMEDIES[trouble]} Then run the same command again: it goes on where it stopped.`,
+    `${remedyFor(trouble)} Then run the same command again: it goes on where it stopped.`,
   );
+}
+
+/** What a user can do about it, whatever was being done. */
+export function remedyFor(trouble: Trouble): string {
+  return REMEDIES[trouble];
 }
 
 /** What the watch makes of the verdicts so far. */

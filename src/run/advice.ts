@@ -1,3 +1,24 @@
+import { shellWord } from "../shell-word.ts";
+
+/** The command that asks the failed items with one cause again. */
+export function retryCommand(
+  directory: string,
+  code: string,
+  params: Readonly<Record<string, unknown>>,
+): string {
+  const command = `nightshift retry ${shellWord(directory)} --where code=${shellWord(code)}`;
+  return code === "truncated" ? `${command} --param ${longerAnswers(params)}` : command;
+}
+
+/** Twice the room for an answer; where the job names none, whoever types it must say how much. */
+function longerAnswers(params: Readonly<Record<string, unknown>>): string {
+  for (const name of ["max_tokens", "max_completion_tokens"]) {
+    const most = params[name];
+    if (typeof most === "number") return `${name}=${most * 2}`;
+  }
+  return "max_tokens=<more>";
+}
+
 /** What a user can do about failed items with one cause. */
 export function adviceFor(code: string, kind: string): string {
   const known = ADVICE.get(code);

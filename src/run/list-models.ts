@@ -1,10 +1,10 @@
-import { UsageError } from "../errors.ts";
+import { RunStopped, UsageError } from "../errors.ts";
 import { createGatewayClient } from "../gateway/client.ts";
 import { askModels } from "../gateway/preflight.ts";
 import { systemClock } from "../system/clock.ts";
 import { type Environment, resolveAccess } from "../system/env.ts";
 import { VERSION } from "../system/version.ts";
-import { accountStop } from "./account-watch.ts";
+import { remedyFor } from "./account-watch.ts";
 
 /**
  * The models that the gateway offers to this key, sorted.
@@ -29,12 +29,24 @@ export async function listModels(
     switch (answer.kind) {
       case "models":
         return [...answer.models].sort();
-      case "trouble":
-        throw accountStop(answer.verdict.trouble, answer.verdict.failure.message);
+      case "trouble": {
+        const { trouble, failure } = answer.verdict;
+        throw new RunStopped(
+          "account",
+          `${access.baseUrl} refuses: ${failure.message}`,
+          `${remedyFor(trouble)} Then run the same command again.`,
+        );
+      }
       case "no-list":
-        throw new UsageError(`${access.baseUrl} has no list of models (GET /models)`);
+        throw new UsageError(
+          `${access.baseUrl} has no list of models (GET /models). ` +
+            `${remedyFor("base-url")} A gateway without a list runs jobs all the same.`,
+        );
       case "unavailable":
-        throw new UsageError(`${access.baseUrl} does not answer: ${answer.message}`);
+        throw new UsageError(
+          `${access.baseUrl} does not answer (${answer.message}). ` +
+            "Start it if it is yours; else check NIGHTSHIFT_BASE_URL (or --base-url) and your network.",
+        );
     }
   } finally {
     await client.destroy();

@@ -1,12 +1,15 @@
-import { resolve } from "node:path";
+import { stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
 
 import { UsageError } from "../errors.ts";
 import { isJobFile, loadJob, parseJob } from "../job/load.ts";
 import { type JobOverrides, nameOfInput, resolveJob } from "../job/resolve.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import type { JobFile } from "../job/schema.ts";
+import { readManifest } from "../ledger/manifest.ts";
 import type { Condition } from "../ledger/select.ts";
 import type { MetricsAddress } from "../metrics/http-server.ts";
+import { shellWord } from "../shell-word.ts";
 import { systemClock } from "../system/clock.ts";
 import {
   type Environment,
@@ -103,11 +106,28 @@ export async function resolveTarget(
     const job = parseJob(target, () => "the job");
     return resolveJob(job, overrides, "the job");
   }
+  await refuseDirectory(target);
   if (isJobFile(target)) {
     const { job, where } = await loadJob(target);
     return resolveJob(job, overrides, where);
   }
   return resolveJob({ name: nameOfInput(target), input: target }, overrides, null);
+}
+
+async function refuseDirectory(path: string): Promise<void> {
+  const isDirectory = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isDirectory) return;
+  const word = shellWord(path);
+  const isRun = (await readManifest(path).catch(() => null)) !== null;
+  throw new UsageError(
+    isRun
+      ? `${path} is a run directory: \`nightshift retry ${word}\` asks its failed items again, ` +
+          `\`nightshift status ${word}\` shows it. What goes on with it is the command that began it.`
+      : `${path} is a directory: name a file in it, or a pattern such as '${join(path, "*.csv")}' in quotes.`,
+  );
 }
 
 /** A job with everything that its run needs of the world. */

@@ -8,9 +8,8 @@ import { findHolder, type LockHolder } from "../ledger/lock.ts";
 import { type Manifest, requireManifest, workedMs } from "../ledger/manifest.ts";
 import { readLedger } from "../ledger/read.ts";
 import type { UsageReport } from "../ledger/usage.ts";
-import { shellWord } from "../shell-word.ts";
 import type { Clock } from "../system/clock.ts";
-import { adviceFor } from "./advice.ts";
+import { adviceFor, retryCommand } from "./advice.ts";
 import { type BudgetReport, pricesFor, reportBudget } from "./budget/report.ts";
 import { listRuns } from "./directory.ts";
 import { closedSittings } from "./life.ts";
@@ -55,6 +54,8 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
   const pricing = (manifest.job["pricing"] ?? null) as Pricing | null;
   const prices = await loadPriceList(pricing);
   prices.learn(manifest.gateway_prices ?? {});
+  // Written by us from a ResolvedJob.
+  const params = manifest.job["params"] as ResolvedJob["params"];
   const ledger = await readLedger(directory, manifest.run_id, prices.cost);
   const isGone = manifest.state === "running" && holder === null;
   const sittings = isGone ? await closedSittings(directory, manifest) : manifest.sittings;
@@ -91,7 +92,7 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
       count,
       example,
       advice: adviceFor(code, kind),
-      retry: `nightshift retry ${shellWord(directory)} --where code=${shellWord(code)}`,
+      retry: retryCommand(directory, code, params),
     })),
     price_sources: Object.fromEntries(
       Object.keys(usage.models).map((model) => [model, prices.source(model)]),

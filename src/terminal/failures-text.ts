@@ -24,11 +24,14 @@ const CLASS_WORDS: Readonly<Record<string, string>> = {
   throttled: "never let through",
 };
 
+/** Answers that came, but not whole. */
+const CAUSE_WORDS: ReadonlyMap<string, string> = new Map([["truncated", "cut at max_tokens"]]);
+
 /** Why some items failed: what the gateway said, what to do, and how to run them again. */
 export function renderFailures(failures: FailuresView, paint: Paint): string[] {
   const { example } = failures;
   const cause = paint(["bold", "red"], oneLine(failures.cause));
-  const kind = CLASS_WORDS[failures.class];
+  const kind = CAUSE_WORDS.get(failures.cause) ?? CLASS_WORDS[failures.class];
   const said = `${oneLine(example.custom_id)}: ${oneLine(example.message)}`;
   const rows = [
     row("example", clip(said, MESSAGE_COLUMNS)),

@@ -41,6 +41,8 @@ export interface SummaryOptions {
   readonly color: boolean;
   /** Paths inside it are shown relative to it. */
   readonly workingDirectory: string;
+  /** Whether items failed for want of `max_tokens`: asked as before they would again. @default false */
+  readonly cut?: boolean;
 }
 
 /** A gateway's codes may be many. */
@@ -62,7 +64,7 @@ export function renderSummary(result: ResultView, options: SummaryOptions): stri
       paint,
     ),
     renderRows(fileRows(result, options.workingDirectory), paint),
-    renderRows(nextRows(result, options.workingDirectory), paint),
+    renderRows(nextRows(result, options), paint),
   ];
   return paragraphs
     .filter((lines) => lines.length > 0)
@@ -129,11 +131,14 @@ function fileRows({ files, usage }: ResultView, workingDirectory: string): Row[]
   ];
 }
 
-function nextRows({ directory, usage }: ResultView, workingDirectory: string): Row[] {
+function nextRows(
+  { directory, usage }: ResultView,
+  { workingDirectory, cut = false }: SummaryOptions,
+): Row[] {
   if (usage.items.failed === 0) return [];
   const word = shellWord(shortPath(directory, workingDirectory));
   return [
     row("why failed", `nightshift status ${word}`),
-    row("try again", `nightshift retry ${word}`),
+    row("try again", `nightshift retry ${word}${cut ? " --param max_tokens=<more>" : ""}`),
   ];
 }

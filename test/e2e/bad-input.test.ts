@@ -74,6 +74,12 @@ const CASES: readonly Case[] = [
     args: ["book.xlsx", ...FLAGS],
     says: ["book.xlsx: unknown kind of input", ".csv"],
   },
+  {
+    problem: "a directory",
+    files: { "inbox/a.csv": "id,text\n1,one\n" },
+    args: ["inbox", ...FLAGS],
+    says: ["inbox is a directory", "'inbox/*.csv' in quotes"],
+  },
   { problem: "no prompt", args: ["good.csv", "--model", "gpt-4o-mini"], says: ["--prompt"] },
   {
     problem: "a template that is no Liquid",

@@ -82,6 +82,14 @@ describe("what a run says", () => {
     const exit = await world.nightshift(["run", "reviews.yaml", "--out", "plain"]);
     expect(exit.stderr).toContain("nightshift status plain");
   });
+
+  it("says of a run directory what can be done with it", async () => {
+    const exit = await world.nightshift(["run", "plain"]);
+    expect([exit.code, exit.stderr]).toEqual([
+      1,
+      expect.stringMatching(/plain is a run directory: `nightshift retry plain` [^]*status plain`/),
+    ]);
+  });
 });
 
 describe("--dry-run", () => {
@@ -301,7 +309,17 @@ describe("models", () => {
     const exit = await world.nightshift(["models"], { NIGHTSHIFT_API_KEY: "sk-wrong" });
     expect([exit.code, exit.stderr]).toEqual([
       3,
-      expect.stringContaining("Check NIGHTSHIFT_API_KEY"),
+      expect.stringMatching(/Check NIGHTSHIFT_API_KEY.* Then run the same command again\.\n$/),
+    ]);
+  });
+
+  it("says what to do about a gateway that is not there", async () => {
+    await using world = await openWorld();
+    await world.gateway.close();
+    const exit = await world.nightshift(["models"]);
+    expect([exit.code, exit.stderr]).toEqual([
+      1,
+      expect.stringMatching(/does not answer \(.*ECONNREFUSED.*\)\. .*check NIGHTSHIFT_BASE_URL/),
     ]);
   });
 });

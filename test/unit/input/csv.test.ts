@@ -90,9 +90,14 @@ describe("CSV", () => {
   });
 
   it.each([
-    ["a.csv", "id;text\n1;one, two\n", 'a single column with ";" in it.', "--delimiter ';'"],
+    [
+      "a.csv",
+      "id;text\n1;one, two\n",
+      'a single column with ";" in it.',
+      "--delimiter ';' (in a job file: delimiter: \";\"), else --delimiter ','.",
+    ],
     ["a.csv", "id\ttext\n1\tone\n", "a single column with tabs in it.", "--delimiter tab"],
-    ["a.tsv", "id,text\n1,one\n", 'a single column with "," in it.', "--delimiter ,"],
+    ["a.tsv", "id,text\n1,one\n", 'a single column with "," in it.', "--delimiter ','"],
   ])(
     "sees in the header of %s %j that another sign separates",
     async (name, text, finding, way) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { adviceFor } from "../../../src/run/advice.ts";
+import { adviceFor, retryCommand } from "../../../src/run/advice.ts";
 
 describe("the advice about failed items", () => {
   it.each([
@@ -22,5 +22,23 @@ describe("the advice about failed items", () => {
 
   it("is text for a code that is also a name of JavaScript's", () => {
     expect(adviceFor("constructor", "retry")).toMatch(/later/);
+  });
+});
+
+describe("the command that asks failed items again", () => {
+  it("names their cause", () => {
+    expect(retryCommand("runs/my run", "timeout", { max_tokens: 100 })).toBe(
+      "nightshift retry 'runs/my run' --where code=timeout",
+    );
+  });
+
+  it.each([
+    [{ max_tokens: 100 }, "max_tokens=200"],
+    [{ max_completion_tokens: 50 }, "max_completion_tokens=100"],
+    [{}, "max_tokens=<more>"],
+  ])("gives cut answers more room: %j", (params, param) => {
+    expect(retryCommand("run", "truncated", params)).toBe(
+      `nightshift retry run --where code=truncated --param ${param}`,
+    );
   });
 });

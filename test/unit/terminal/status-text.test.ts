@@ -93,6 +93,12 @@ content_filter: 10 items, refused for good
   try again   nightshift retry runs/reviews-20260102T020000Z --where code=content_filter`);
   });
 
+  it("does not call a cut answer refused", () => {
+    expect(status({ errors: [{ ...FILTERED, cause: "truncated" }] })).toContain(
+      "\ntruncated: 10 items, cut at max_tokens\n",
+    );
+  });
+
   it("shows only the beginning of an error page", () => {
     const example = { custom_id: "review-17", message: "x".repeat(5_000) };
     const line = status({ errors: [{ ...FILTERED, example }] })

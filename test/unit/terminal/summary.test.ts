@@ -44,6 +44,13 @@ describe("the end of a run", () => {
     );
   });
 
+  it("does not have cut answers bought again as they were", () => {
+    const result = aResult({ usage: aUsage({ items: someItems({ completed: 997, failed: 3 }) }) });
+    expect(renderSummary(result, { ...PLAIN, cut: true })).toMatch(
+      /nightshift retry runs\/reviews-20260102T020000Z --param max_tokens=<more>$/,
+    );
+  });
+
   it("says why a run is paused and what to do", () => {
     expect(summary({ state: "paused", reason: REASON })).toMatch(
       /^⏸ paused: 401 Incorrect API key provided\n {2}Check NIGHTSHIFT_API_KEY\. Then run the same command again: it goes on where it stopped\.\n\n/,
