@@ -36,6 +36,8 @@ export interface Answering {
   readonly onVerdict: (item: Item, verdict: Verdict) => void;
   /** How often the gateway has shown so far that it works: answered calls of any item. */
   readonly answersSeen: () => number;
+  /** Asks the gateway for something else, to see whether it works. Never throws. */
+  readonly lookForLife: () => Promise<void>;
   /** Aborts when no new attempt may start. */
   readonly stopping: AbortSignal;
   /** Aborts when even calls in flight must end. */
@@ -93,11 +95,13 @@ async function attempt(item: Item, answering: Answering, history: AttemptHistory
   reservation?.settle(verdict);
   permit.report(verdict, governor.countsTokens ? tokensUsed(verdict) : null);
   answering.onVerdict(item, verdict);
-  history.note(verdict);
   if (verdict.class !== "completed") {
     permit.free();
+    if (history.isInDoubt(verdict)) await answering.lookForLife();
+    history.note(verdict);
     throw new AttemptFailed(verdict, ms);
   }
+  history.note(verdict);
   return { outcome: history.completed(item, verdict, ms), free: () => permit.free() };
 }
 

@@ -54,6 +54,13 @@ export class AttemptHistory {
     this.#calls += 1;
   }
 
+  /** Whether it takes an answer to something else to tell if the item or the gateway is to blame. */
+  isInDoubt(verdict: Verdict): boolean {
+    const needsAnswer =
+      verdict.class === "pause-run" || (verdict.class === "retry" && verdict.outage);
+    return needsAnswer && this.#answersSeen() === this.#answersBefore;
+  }
+
   note(verdict: Verdict): void {
     // What an outage swallowed does not count: only where the gateway has answered something else
     // since this item's last attempt is the item itself to blame.

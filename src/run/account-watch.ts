@@ -2,8 +2,8 @@ import { RunStopped } from "../errors.ts";
 import type { Trouble, Verdict } from "../gateway/verdict.ts";
 
 const TROUBLES_IN_A_ROW = 5;
-/** For a refused key that the list of models accepts: every channel may be bad at once. */
-const KEY_TROUBLES_IN_A_ROW = 20;
+/** Where one bad channel or one bad item may be to blame: so many are no chance any more. */
+const DOUBTFUL_TROUBLES_IN_A_ROW = 20;
 const FIRST_ITEMS_ALIKE = 20;
 
 const REMEDIES: Readonly<Record<Trouble, string>> = {
@@ -16,6 +16,9 @@ const REMEDIES: Readonly<Record<Trouble, string>> = {
   "base-url": "Check the base URL: it usually ends in /v1, like https://1688token.ai/v1.",
   blocked: "A firewall in front of the gateway refuses these calls: try from another address.",
 };
+
+/** What a single item may bring about by itself, with its own model or whatever it makes a gateway do. */
+const OF_ONE_ITEM: ReadonlySet<Trouble> = new Set(["model", "base-url"]);
 
 /** What a user can do about trouble with the account or the set-up. */
 export function accountStop(trouble: Trouble, message: string): RunStopped {
@@ -44,6 +47,8 @@ export interface Finding {
  */
 export class AccountWatch {
   #troubles = 0;
+  /** The item that brought all of them; null where several did. */
+  #culprit: number | null = null;
   #alike = 0;
   #onlyCode: string | null = null;
   #settled: boolean;
@@ -53,15 +58,15 @@ export class AccountWatch {
     this.#settled = settled;
   }
 
-  /** Takes note of a verdict; a finding when the run should pause. */
-  note(verdict: Verdict): Finding | null {
+  /** Takes note of a verdict on an item; a finding when the run should pause. */
+  note(verdict: Verdict, index: number): Finding | null {
     switch (verdict.class) {
       case "completed":
         this.#troubles = 0;
         this.#settled = true;
         return null;
       case "pause-run":
-        return this.#noteTrouble(verdict.trouble, verdict.failure.message);
+        return this.#noteTrouble(verdict.trouble, verdict.failure.message, index);
       case "fail-item":
         return this.#noteFailedItem(verdict.failure.code, verdict.failure.message);
       case "retry":
@@ -70,13 +75,19 @@ export class AccountWatch {
     }
   }
 
-  #noteTrouble(trouble: Trouble, message: string): Finding | null {
+  #noteTrouble(trouble: Trouble, message: string, index: number): Finding | null {
+    if (this.#troubles === 0) this.#culprit = index;
+    else if (this.#culprit !== index) this.#culprit = null;
     this.#troubles += 1;
     if (this.#troubles < TROUBLES_IN_A_ROW) return null;
+    const isOneItem = this.#settled && this.#culprit !== null && OF_ONE_ITEM.has(trouble);
     const reason = accountStop(trouble, message);
-    if (trouble !== "key" || this.#troubles >= KEY_TROUBLES_IN_A_ROW)
+    if ((trouble !== "key" && !isOneItem) || this.#troubles >= DOUBTFUL_TROUBLES_IN_A_ROW) {
       return { action: "stop", reason };
-    return this.#troubles === TROUBLES_IN_A_ROW ? { action: "ask", reason } : null;
+    }
+    return trouble === "key" && this.#troubles === TROUBLES_IN_A_ROW
+      ? { action: "ask", reason }
+      : null;
   }
 
   /** When each of the first items fails for good in the same way, so would all others. */

@@ -3,7 +3,7 @@ import { askModels } from "../gateway/preflight.ts";
 import type { Verdict } from "../gateway/verdict.ts";
 import type { Clock } from "../system/clock.ts";
 
-const CHECK_EVERY_MS = 5_000;
+const LOOK_EVERY_MS = 1_000;
 
 /**
  * Knows whether the gateway works apart from the item that just failed: another item's answer shows
@@ -14,8 +14,8 @@ export class GatewayHealth {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;
   #answers = 0;
-  #lastAnswerAt = -Infinity;
-  #lastCheckAt = -Infinity;
+  #lookedAt = -Infinity;
+  #looking = Promise.resolve();
 
   constructor(client: GatewayClient, clock: Clock, signal: AbortSignal) {
     this.#client = client;
@@ -30,25 +30,29 @@ export class GatewayHealth {
 
   note(verdict: Verdict): void {
     if (verdict.class === "completed") this.sawAnswer();
-    // A throttled item is to blame only while others complete: the list of models says nothing there.
-    else if (verdict.class === "retry" || verdict.class === "pause-run") this.#checkSoon();
   }
 
   sawAnswer(): void {
     this.#answers += 1;
-    this.#lastAnswerAt = this.#clock.monotonic();
   }
 
-  #checkSoon(): void {
+  /** Looks for a sign of life, unless that was done just now. Resolves when it is known, and always. */
+  look(): Promise<void> {
     const now = this.#clock.monotonic();
-    const isRecent = (at: number): boolean => now - at < CHECK_EVERY_MS;
-    if (isRecent(this.#lastAnswerAt) || isRecent(this.#lastCheckAt)) return;
-    this.#lastCheckAt = now;
-    askModels(this.#client, this.#clock.now(), this.#signal)
-      .then((answer) => {
-        // That it has no such list is a sign of life too.
-        if (answer.kind === "models" || answer.kind === "no-list") this.sawAnswer();
-      })
-      .catch(() => {});
+    if (now - this.#lookedAt >= LOOK_EVERY_MS) {
+      this.#lookedAt = now;
+      this.#looking = this.#ask();
+    }
+    return this.#looking;
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      const { kind } = await askModels(this.#client, this.#clock.now(), this.#signal);
+      // That it has no such list is a sign of life too.
+      if (kind === "models" || kind === "no-list") this.sawAnswer();
+    } catch {
+      // The run ends.
+    }
   }
 }

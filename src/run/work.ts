@@ -96,11 +96,12 @@ export async function work(parts: WorkParts): Promise<Worked> {
       meter?.attempt(item.model, verdict.class);
       if (verdict.class === "completed") reservation.note(verdict.summary.usage);
       else logVerdict(log, item, verdict);
-      const finding = watch.note(verdict);
+      const finding = watch.note(verdict, item.index);
       if (finding?.action === "stop") stop(finding.reason);
       if (finding?.action === "ask") void stopIfRefused(client, clock, finding.reason, stop);
     },
     answersSeen: () => health.answersSeen,
+    lookForLife: () => health.look(),
     stopping: stopping.signal,
     ending: order.killSignal,
   };

@@ -212,7 +212,7 @@ export class ServedRun {
         meter?.attempt(item.model, verdict.class);
         if (verdict.class === "completed") reservation.note(verdict.summary.usage);
         else logVerdict(log, item, verdict);
-        const finding = watch.note(verdict);
+        const finding = watch.note(verdict, item.index);
         if (finding === null) return;
         const stop = (): void => {
           const { message, remedy } = finding.reason;
@@ -222,6 +222,7 @@ export class ServedRun {
         else void stopIfRefused(client, clock, finding.reason, stop);
       },
       answersSeen: () => health.answersSeen,
+      lookForLife: () => health.look(),
       ending,
     };
   }

@@ -45,6 +45,8 @@ interface DeskOptions {
   readonly random?: () => number;
   /** The gateway answers something else between any two calls. */
   readonly othersComplete?: boolean;
+  /** The gateway lists its models when it is asked to. */
+  readonly isAlive?: boolean;
 }
 
 function aDesk(script: (call: Call) => Reply, options: DeskOptions = {}): Desk {
@@ -71,6 +73,10 @@ function aDesk(script: (call: Call) => Reply, options: DeskOptions = {}): Desk {
       if (verdict.class === "completed") answers += 1;
     },
     answersSeen: () => answers,
+    lookForLife: () => {
+      if (options.isAlive === true) answers += 1;
+      return Promise.resolve();
+    },
     stopping: stopping.signal,
     ending: ending.signal,
   };
@@ -286,6 +292,29 @@ describe("an item in an outage", () => {
     await clock.advance(200_000);
     expect(came.answer?.outcome).toMatchObject({ kind: "failed", class: "retry" });
     expect(gateway.calls.length).toBeGreaterThan(2);
+  });
+});
+
+describe("an item that fails alone, while the gateway lists its models,", () => {
+  it("is not asked more often than attempts allow", async () => {
+    const desk = aDesk(replies(BROKEN), { attempts: 4, isAlive: true });
+    const came = desk.begin();
+    await desk.clock.advance(DAY_MS);
+    expect(came.answer?.outcome).toMatchObject({ kind: "failed", class: "retry", attempts: 4 });
+  });
+
+  it("is not bought more than three times", async () => {
+    const desk = aDesk(replies(aSilence("timeout")), { attempts: 20, isAlive: true });
+    const came = desk.begin();
+    await desk.clock.advance(DAY_MS);
+    expect(came.answer?.outcome).toMatchObject({ kind: "failed", possiblyBilled: 3 });
+  });
+
+  it("fails when it is refused as if the account were at fault", async () => {
+    const desk = aDesk(replies(BAD_KEY), { attempts: 2, isAlive: true });
+    const came = desk.begin();
+    await desk.clock.advance(DAY_MS);
+    expect(came.answer?.outcome).toMatchObject({ kind: "failed", class: "item", attempts: 5 });
   });
 });
 

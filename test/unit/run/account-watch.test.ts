@@ -35,7 +35,7 @@ function badItem(code = "invalid_prompt"): Verdict {
 /** How many of these verdicts it takes to stop the run; null where they do not. */
 function stopsAfter(...verdicts: Verdict[]): number | null {
   const watch = new AccountWatch(false);
-  const at = verdicts.findIndex((verdict) => watch.note(verdict)?.action === "stop");
+  const at = verdicts.findIndex((verdict, index) => watch.note(verdict, index)?.action === "stop");
   return at === -1 ? null : at + 1;
 }
 
@@ -52,9 +52,39 @@ describe("the watch over the account", () => {
     expect(stopsAfter(...times(4, refusal("key")), refusal("quota"))).toBe(5);
   });
 
+  it.each(["base-url", "model"] as const)(
+    "does not stop for one item alone that brings %s trouble into a run that goes well, until chance is out of the question",
+    (trouble) => {
+      const watch = new AccountWatch(true);
+      const stops = (index: number): boolean => watch.note(refusal(trouble), index) !== null;
+      expect(times(19, refusal()).some(() => stops(7))).toBe(false);
+      expect(stops(7)).toBe(true);
+    },
+  );
+
+  it("stops for several items, or for what no item can bring about", () => {
+    const several = new AccountWatch(true);
+    const found = [1, 1, 1, 1, 2].map((index) => several.note(refusal("model"), index));
+    expect(found.map((finding) => finding?.action)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      "stop",
+    ]);
+    const alone = new AccountWatch(true);
+    expect(
+      times(5, refusal("balance"))
+        .map((v) => alone.note(v, 7))
+        .at(-1)?.action,
+    ).toBe("stop");
+  });
+
   it("asks for the list of models first when a key is refused, as one bad channel would", () => {
     const watch = new AccountWatch(false);
-    const found = times(20, refusal("key")).map((verdict) => watch.note(verdict)?.action ?? "-");
+    const found = times(20, refusal("key")).map(
+      (verdict, index) => watch.note(verdict, index)?.action ?? "-",
+    );
     expect(found.join(" ")).toBe(`- - - - ask ${"- ".repeat(14)}stop`);
   });
 
@@ -73,7 +103,9 @@ describe("the watch over the account", () => {
 
   it("says what is the matter and what to do", () => {
     const watch = new AccountWatch(false);
-    const [stop] = times(5, refusal()).flatMap((verdict) => watch.note(verdict)?.reason ?? []);
+    const [stop] = times(5, refusal()).flatMap(
+      (verdict, index) => watch.note(verdict, index)?.reason ?? [],
+    );
     expect(stop).toMatchObject({ reason: "account", message: "额度不足" });
     expect(stop?.remedy).toMatch(/^Top up the account.*run the same command again/);
   });
@@ -93,7 +125,9 @@ describe("the watch over the first items", () => {
 
   it("names the error and the way on", () => {
     const watch = new AccountWatch(false);
-    const [stop] = times(20, badItem()).flatMap((verdict) => watch.note(verdict)?.reason ?? []);
+    const [stop] = times(20, badItem()).flatMap(
+      (verdict, index) => watch.note(verdict, index)?.reason ?? [],
+    );
     expect(stop).toMatchObject({
       reason: "account",
       message: expect.stringContaining("(invalid_prompt): no such parameter") as string,
@@ -111,7 +145,9 @@ describe("the watch over the first items", () => {
 
   it("lets a run go on that has brought outcomes before", () => {
     const watch = new AccountWatch(true);
-    expect(times(50, badItem()).some((verdict) => watch.note(verdict) !== null)).toBe(false);
+    expect(times(50, badItem()).some((verdict, index) => watch.note(verdict, index) !== null)).toBe(
+      false,
+    );
   });
 
   it("does not count calls that are made again", () => {

@@ -42,22 +42,15 @@ describe("the gateway's health", () => {
     expect([health.answersSeen, gateway.gets]).toEqual([2, []]);
   });
 
-  it.each([
-    ["a failure", DOWN],
-    ["an answer that blames the account", REFUSED],
-  ])("is asked after upon %s, and an answer counts", async (_name, verdict) => {
+  it("is asked after on request, and an answer counts", async () => {
     const { gateway, health } = aHealth();
-    health.note(verdict);
-    await settle();
+    await health.look();
     expect([health.answersSeen, gateway.gets]).toEqual([1, ["/models"]]);
   });
 
-  it.each([
-    ["a bad item", BAD_ITEM],
-    ["a throttling: only others that complete could blame the item", THROTTLED],
-  ])("is not asked after upon %s", async (_name, verdict) => {
+  it("takes no failure for a sign of life, and none for a reason to ask", async () => {
     const { gateway, health } = aHealth();
-    health.note(verdict);
+    for (const verdict of [DOWN, REFUSED, BAD_ITEM, THROTTLED]) health.note(verdict);
     await settle();
     expect([health.answersSeen, gateway.gets]).toEqual([0, []]);
   });
@@ -69,46 +62,31 @@ describe("the gateway's health", () => {
   ])("counts no sign of life in %s", async (_name, models) => {
     const { gateway, health } = aHealth();
     gateway.models = models;
-    health.note(DOWN);
-    await settle();
+    await health.look();
     expect(health.answersSeen).toBe(0);
   });
 
-  it("is asked after every five seconds at most", async () => {
+  it("is asked after once a second at most; whoever comes meanwhile waits for the same answer", async () => {
     const { clock, gateway, health } = aHealth();
-    gateway.models = aSilence("refused");
-    for (let second = 0; second < 11; second += 1) {
-      health.note(DOWN);
-      await clock.advance(1_000);
-    }
-    expect(gateway.gets).toHaveLength(3);
-  });
-
-  it("is not asked after where an answer has just come", async () => {
-    const { clock, gateway, health } = aHealth();
-    health.note(COMPLETED);
-    await clock.advance(4_999);
-    health.note(DOWN);
-    await settle();
-    expect(gateway.gets).toEqual([]);
+    await Promise.all([health.look(), health.look()]);
+    await clock.advance(999);
+    await health.look();
+    expect([health.answersSeen, gateway.gets.length]).toEqual([1, 1]);
     await clock.advance(1);
-    health.note(DOWN);
-    await settle();
-    expect(gateway.gets).toEqual(["/models"]);
+    await health.look();
+    expect([health.answersSeen, gateway.gets.length]).toEqual([2, 2]);
   });
 
   it("takes it for a sign of life when the gateway has no such list", async () => {
     const { gateway, health } = aHealth();
     gateway.models = anAnswer(404, "{}");
-    health.note(DOWN);
-    await settle();
+    await health.look();
     expect(health.answersSeen).toBe(1);
   });
 
   it("says nothing when asking was aborted", async () => {
     const { health } = aHealth(AbortSignal.abort(new Error("the run ends")));
-    health.note(DOWN);
-    await settle();
+    await health.look();
     expect(health.answersSeen).toBe(0);
   });
 });

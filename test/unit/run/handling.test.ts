@@ -43,6 +43,7 @@ function aDesk(script: (call: Call) => Reply = () => aCompletion()) {
       budget: null,
       onVerdict: () => {},
       answersSeen: () => 1,
+      lookForLife: () => Promise.resolve(),
       ending: new AbortController().signal,
     },
     hold,
