@@ -2,6 +2,7 @@ import { RunStopped } from "../errors.ts";
 import type { GatewayClient } from "../gateway/client.ts";
 import { askModels } from "../gateway/preflight.ts";
 import type { Log } from "../system/log.ts";
+import { formatDuration } from "../terminal/format.ts";
 import { accountStop } from "./account-watch.ts";
 import type { GatewayHealth } from "./gateway-health.ts";
 import type { Scene } from "./scene.ts";
@@ -42,7 +43,7 @@ export async function preflight(parts: {
         );
       case "unavailable": {
         const waited = clock.monotonic() - began;
-        if (waited + pause > job.maxOutageMs) throw outageStop(answer.message, waited);
+        if (waited >= job.maxOutageMs) throw outageStop(answer.message, waited);
         if (pause === FIRST_PAUSE_MS) {
           onEvent({
             event: "warning",
@@ -52,7 +53,7 @@ export async function preflight(parts: {
           });
         }
         log.warn({ event: "preflight.waiting", error: answer.message }, "gateway does not answer");
-        await clock.sleep(pause, signal);
+        await clock.sleep(Math.min(pause, job.maxOutageMs - waited), signal);
       }
     }
   }
@@ -60,10 +61,9 @@ export async function preflight(parts: {
 
 /** Why a run gives up on a gateway that stays away. */
 export function outageStop(message: string, outageMs: number): RunStopped {
-  const minutes = Math.round(outageMs / 60_000);
   return new RunStopped(
     "outage",
-    `the gateway has been away for ${minutes} min: ${message}`,
+    `the gateway has been away for ${formatDuration(outageMs)}: ${message}`,
     "Run the same command again when it is back; --max-outage says how long a run waits.",
   );
 }

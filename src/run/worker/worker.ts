@@ -11,6 +11,7 @@ import type { Clock } from "../../system/clock.ts";
 import type { Log } from "../../system/log.ts";
 import type { Random } from "../../system/random.ts";
 import { GatewayHealth } from "../gateway-health.ts";
+import { outageStop } from "../preflight.ts";
 import { RateMeter } from "../rate-meter.ts";
 import { chooseRun, strictest, type Taste } from "./choice.ts";
 import type { WorkerEvent, WorkerResult } from "./events.ts";
@@ -196,8 +197,7 @@ export class Worker {
     for (const served of this.#served.values()) {
       served.setCapacity(each);
       if (awayMs === null || awayMs <= served.terms.max_outage_ms) continue;
-      const message = `the gateway has been away for ${Math.round(awayMs / 60_000)} min: ${governor.lastMessage}`;
-      const remedy = "Run the same command again when it is back.";
+      const { message, remedy } = outageStop(governor.lastMessage, awayMs);
       served.tell({ reason: "outage", message, remedy }).catch(() => {});
     }
     governor.allow(strictest([...this.#served.values()].map(({ terms }) => terms)));
