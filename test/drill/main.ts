@@ -7,6 +7,7 @@ import { seededRandom } from "../../src/system/random.ts";
 import { setup as buildWhenStale } from "../e2e/support/build-when-stale.ts";
 import { account } from "./account.ts";
 import { cutLink } from "./cut-link.ts";
+import { cutOwner } from "./cut-owner.ts";
 import { diskFull } from "./disk-full.ts";
 import { faults } from "./faults.ts";
 import { fuzz } from "./fuzz.ts";
@@ -23,6 +24,7 @@ const DRILLS: Readonly<Record<string, Drill>> = {
   "kill-redis": killRedis,
   "kill-many": killMany,
   "cut-link": cutLink,
+  "cut-owner": cutOwner,
   hosts,
   outage,
   faults,
