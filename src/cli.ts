@@ -22,9 +22,6 @@ const { interrupted } = await import("./commands/interrupted.ts");
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     if (stop.signal.aborted) process.exit(130);
-    process.stderr.write(
-      "\nstopping: what is in flight will be finished and recorded (once more stops at once)\n",
-    );
     stop.abort(interrupted(signal));
   });
 }

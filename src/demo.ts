@@ -1,4 +1,5 @@
 // `npm run demo`: a run from beginning to end against the stand-in gateway; no key, no network.
+import { interrupted, watchStop } from "./commands/interrupted.ts";
 import { runCommand } from "./commands/run.ts";
 import { parseAnswerTemplate } from "./sandbox/answer.ts";
 import { startSandbox } from "./sandbox/sandbox.ts";
@@ -16,7 +17,7 @@ const sandbox = await startSandbox({
   answer: parseAnswerTemplate("label:positive,negative,neutral"),
 });
 const stop = new AbortController();
-process.once("SIGINT", () => stop.abort());
+process.once("SIGINT", () => stop.abort(interrupted("SIGINT")));
 process.stderr.write(
   `A stand-in gateway with a few faults is at ${sandbox.url}.\n` +
     `$ npx nightshift run ${JOB} --new\n\n`,
@@ -29,6 +30,7 @@ process.exitCode = await runCommand(
     stdout: process.stdout,
     stderr: process.stderr,
     signal: stop.signal,
+    stopNotice: watchStop(stop.signal, process.stderr),
     environment: {
       ...environment,
       nightshiftApiKey: "sk-demo",

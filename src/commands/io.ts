@@ -1,4 +1,5 @@
 import type { Environment } from "../system/env.ts";
+import type { StopNotice } from "./interrupted.ts";
 
 /** What a command may touch of the world outside. Data goes to stdout, everything for people to stderr. */
 export interface Io {
@@ -10,6 +11,7 @@ export interface Io {
   };
   /** Aborts at the first Ctrl-C or SIGTERM: finish what is in flight. */
   readonly signal: AbortSignal;
+  readonly stopNotice: StopNotice;
   readonly environment: Environment;
   readonly workingDirectory: string;
   /** Whether stderr shows colors. */

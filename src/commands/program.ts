@@ -5,6 +5,7 @@ import { loadDotEnv, readEnvironment } from "../system/env.ts";
 import { VERSION } from "../system/version.ts";
 import { renderError } from "../terminal/error-text.ts";
 import { addHousekeeping } from "./housekeeping.ts";
+import { watchStop } from "./interrupted.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 import {
   addAttemptOptions,
@@ -29,6 +30,7 @@ import { addShared } from "./sharing.ts";
  */
 export async function main(argv: readonly string[], signal: AbortSignal): Promise<number> {
   let color = false;
+  const stopNotice = watchStop(signal, process.stderr);
   try {
     loadDotEnv();
     const environment = readEnvironment();
@@ -37,6 +39,7 @@ export async function main(argv: readonly string[], signal: AbortSignal): Promis
       stdout: process.stdout,
       stderr: process.stderr,
       signal,
+      stopNotice,
       environment,
       workingDirectory: process.cwd(),
       color,

@@ -89,6 +89,7 @@ async function createReporter(
     color,
     quiet,
   });
+  if (!quiet) io.stopNotice.by((text) => writer.note(text));
   let lastProgressAt = -Infinity;
   let cut = false;
   const emit = (event: RunEvent): void => {

@@ -1,5 +1,6 @@
 import { RunStopped } from "../errors.ts";
 import type { Governor, Holdup } from "../gateway/governor.ts";
+import { drainingText } from "./draining.ts";
 import type { Progress } from "./events.ts";
 import type { Hold } from "./hold.ts";
 import { outageStop } from "./preflight.ts";
@@ -16,6 +17,8 @@ export interface ProgressParts extends WorkParts {
   /** Null where the queue is this process's own. */
   readonly presence: Pick<Presence, "inFlight" | "workers"> | null;
   readonly stop: (reason: RunStopped) => void;
+  /** Aborts when no more calls begin. */
+  readonly stopping: AbortSignal;
 }
 
 /** Tells four times a second where the run stands, and ends a run that waits for too long. */
@@ -27,9 +30,17 @@ export function startProgress(parts: ProgressParts): { stop(): void } {
   const began = clock.monotonic();
   const retrying = watchRetry(parts.wanted, parts.ledger.items);
   let redisLostAt: number | null = null;
+  let stoppingSince: number | null = null;
   let cancel = (): void => {};
   const tell = (): void => {
-    onEvent({ event: "progress", ...progressNow(parts, meter, began), retrying: retrying() });
+    const now = clock.monotonic();
+    if (parts.stopping.aborted) stoppingSince ??= now;
+    const sinceMs = stoppingSince === null ? null : now - stoppingSince;
+    onEvent({
+      event: "progress",
+      ...progressNow(parts, meter, began, sinceMs),
+      retrying: retrying(),
+    });
   };
   const tick = (): void => {
     const now = clock.monotonic();
@@ -54,6 +65,7 @@ function progressNow(
   parts: ProgressParts,
   meter: RateMeter,
   began: number,
+  stoppingMs: number | null,
 ): Omit<Progress, "retrying"> {
   const { ledger, governor, manifest, scene, wanted } = parts;
   const now = scene.order.clock.monotonic();
@@ -62,12 +74,13 @@ function progressNow(
   const left = wanted.size;
   meter.note(now, -left, ledger.usage.tokens);
   const { items, tokens } = meter.rates;
+  const inFlight = governor.inFlight + (parts.presence?.inFlight ?? 0);
   return {
     total,
     completed,
     failed,
     ...ledger.usage.reused,
-    in_flight: governor.inFlight + (parts.presence?.inFlight ?? 0),
+    in_flight: inFlight,
     retries: ledger.usage.retries,
     tokens: ledger.usage.tokens,
     items_per_second: round(items),
@@ -75,7 +88,15 @@ function progressNow(
     eta_seconds: left <= 0 ? 0 : items > 0 ? Math.round(left / items) : null,
     elapsed_seconds: round((now - began) / 1000),
     cost_usd: ledger.usage.cost,
-    waiting: waitingFor(parts),
+    waiting:
+      stoppingMs === null
+        ? waitingFor(parts)
+        : drainingText({
+            inFlight,
+            sinceMs: stoppingMs,
+            policy: scene.order.job,
+            reason: scene.order.signal.reason,
+          }),
     limited_by: describeLimit(governor.holdup),
   };
 }

@@ -114,7 +114,14 @@ export async function work(parts: WorkParts): Promise<Worked> {
     order.onEvent({ event: isHeld ? "paused" : "resumed", run_id: manifest.run_id });
   };
 
-  const progress = startProgress({ ...parts, governor, hold, presence, stop });
+  const progress = startProgress({
+    ...parts,
+    governor,
+    hold,
+    presence,
+    stop,
+    stopping: stopping.signal,
+  });
   let spending: Spending | null = null;
   try {
     spending = openSpending(parts, stop);

@@ -38,7 +38,7 @@ describeOnEachQueue((queue) => {
 
       expect([stopped.code, stopped.stderr]).toEqual([
         3,
-        expect.stringMatching(/^\nstopping: [^]*paused.*same command/s),
+        expect.stringMatching(/^stopping: [^]*paused.*same command/s),
       ]);
       const { requests, billedRequests, clientsGone } = world.gateway.stats();
       expect((await run.results()).map(({ index }) => index)).toHaveLength(billedRequests);
@@ -65,12 +65,15 @@ it("stops at once at the second Ctrl-C, with 130, and the same command goes on",
     { delayMs: 1, times: 50 },
     { delayMs: 60_000, times: CONCURRENCY },
   ]);
-  const running = world.start(COMMAND);
+  const running = world.start([...COMMAND, "--json"]);
   await until("calls hang", async () => {
     return (await run.completed()) >= 50 && world.gateway.stats().inFlight === CONCURRENCY;
   });
   running.kill("SIGINT");
   await until("it says that it stops", () => running.stderr.includes("stopping"));
+  await until("it says what it waits for", () =>
+    /"waiting":"stopping: 16 calls in flight, \d+ s at most; Ctrl-C again/.test(running.stdout),
+  );
   running.kill("SIGINT");
   expect((await running.exit).code).toBe(130);
   expect((await run.results()).length).toBe(50);

@@ -27,6 +27,7 @@ export async function recordAll(outcomes: AsyncIterable<Outcome>, parts: WorkPar
     hold: NOT_HELD,
     presence: null,
     stop: () => {},
+    stopping: parts.scene.order.signal,
   });
   try {
     for await (const outcome of outcomes) {

@@ -5,6 +5,7 @@ import {
   type ProgressWriter,
 } from "../../../src/terminal/progress-writer.ts";
 import { FakeClock } from "../../fakes/fake-clock.ts";
+import { FakeTerminal } from "../../fakes/fake-terminal.ts";
 import { aProgress } from "./views.ts";
 
 interface Scene {
@@ -72,6 +73,32 @@ describe("on a terminal", () => {
     const after = written.slice(before).join("");
     expect(after).toMatch(/warning: a column is empty\n[^]*5,214\/10,000/);
   });
+
+  it.each([60, 100])(
+    "keeps what it notes after a Ctrl-C, once, and leaves nothing else: %i columns",
+    async (columns) => {
+      const terminal = new FakeTerminal(columns);
+      const clock = new FakeClock();
+      const writer = await createProgressWriter({
+        stream: terminal,
+        clock,
+        color: false,
+        quiet: false,
+      });
+      const limited = "rate limit: 60 requests/min";
+      writer.update(aProgress({ limited_by: limited }));
+      terminal.write("^C");
+      writer.note("stopping: once more stops at once");
+      for (let ended = 1; ended < 4; ended += 1) {
+        await clock.advance(250);
+        writer.update(aProgress({ completed: 5_202 + ended, in_flight: 4 - ended }));
+      }
+      expect(terminal.lines.filter((line) => line.includes("/10,000"))).toHaveLength(1);
+      writer.done();
+      terminal.write("paused\n");
+      expect(terminal.lines).toEqual(["stopping: once more stops at once", "paused"]);
+    },
+  );
 
   it("takes the bar away when it is done", async () => {
     const { writer, written } = await onTerminal();
