@@ -67,7 +67,7 @@ export function compileRequests(
       const body = { model: spec.model, ...withoutStream(fields.body) };
       return { customId: idText(fields["custom_id"], "custom_id"), ...requestText(body) };
     }
-    if (Array.isArray(fields["messages"])) {
+    if (isRequestBody(fields)) {
       const own = without(fields, REQUEST_BODY_EXTRAS);
       const body = { model: spec.model, ...params, ...own };
       return { customId: nameOf(record), ...requestText(body) };
@@ -137,7 +137,8 @@ function without(fields: Fields, names: readonly string[]): Fields {
 
 type BatchLine = Fields & { readonly body: Fields };
 
-function isBatchLine(fields: Fields): fields is BatchLine {
+/** Whether a record is an OpenAI Batch line, whose body is sent as it is. */
+export function isBatchLine(fields: Fields): fields is BatchLine {
   const body = fields["body"];
   return (
     isObject(body) &&
@@ -146,6 +147,11 @@ function isBatchLine(fields: Fields): fields is BatchLine {
       Object.hasOwn(fields, "method") ||
       Array.isArray(body["messages"]))
   );
+}
+
+/** Whether a record is a request itself, in which only what is absent is filled in. */
+export function isRequestBody(fields: Fields): boolean {
+  return Array.isArray(fields["messages"]);
 }
 
 function checkTarget({ url = "/v1/chat/completions", method = "POST" }: Fields): void {

@@ -9,6 +9,7 @@ import { readRequest } from "../job/request-hash.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
 import { boundedCase, hasBudget } from "./budget/check.ts";
 import { largerCase, type WorstCase } from "./budget/worst-case.ts";
+import { idleNotes, sameQuestion, sharedChance, slips } from "./input-warnings.ts";
 import { readItems } from "./read-items.ts";
 import { RequestTable } from "./reuse/request-table.ts";
 
@@ -82,12 +83,14 @@ export async function scanInput(
   let largest: WorstCase | null = null;
   let firstBody: string | null = null;
   let allTheSame = true;
+  const idle = idleNotes(job);
   for await (const batch of source.batches()) {
     for (const { record, item } of batch) {
       records += 1;
       ids.add(item.customId);
       if (source.columns === null) for (const name of Object.keys(record.fields)) columns.add(name);
       if (job.first !== null && records > job.first) continue;
+      idle.see(record);
       firstBody ??= item.body;
       allTheSame &&= item.body === firstBody;
       if (isBudgeted) {
@@ -122,26 +125,12 @@ export async function scanInput(
     requests,
     ids: job.incremental ? ids : null,
     warnings: [
+      ...idle.notes,
+      ...slips(job),
       ...(allTheSame && items > 1 ? [sameQuestion(job, items)] : []),
       ...(requests !== null && job.dedupe && warmest > 0 ? [sharedChance(requests, warmest)] : []),
     ],
   };
-}
-
-function sameQuestion(job: ResolvedJob, items: number): string {
-  const cause =
-    job.messages === null
-      ? "the requests do not differ"
-      : "the prompt names no column whose values differ";
-  const price = job.dedupe || job.incremental ? "" : ", and each is paid for";
-  return `${basename(job.input)}: all ${items} items will ask the same${price}: ${cause}`;
-}
-
-function sharedChance({ size, distinct }: RequestTable, temperature: number): string {
-  return (
-    `dedupe: ${size - distinct} items share the answer of another, though at temperature ${temperature} ` +
-    "each would have got its own: leave dedupe out where the differences are wanted"
-  );
 }
 
 /** Changes whenever one of the files is written to, replaced or removed. */

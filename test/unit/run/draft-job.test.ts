@@ -17,7 +17,8 @@ async function drafted(
 ): Promise<{ text: string; job: JobFile; firstBody: string | undefined }> {
   await using workspace = await aWorkspace();
   const input = await workspace.write(name, content);
-  const text = await draftJob(input, name, options);
+  const place = { name: "nightly", input: name, runs: "../runs", schema: "../job.schema.json" };
+  const text = await draftJob(input, place, options);
   const { job, where } = await loadJob(await workspace.write("job.yaml", text));
   const source = await readItems(resolveJob(job, {}, where));
   let firstBody: string | undefined;
@@ -32,7 +33,7 @@ describe("a drafted job file", () => {
   it("names input, model, prompt and bounds", async () => {
     const { job } = await drafted("reviews.csv", "review_id,stars,text\n7,5,Fine\n");
     expect(job).toEqual({
-      name: "reviews",
+      name: "nightly",
       input: "reviews.csv",
       model: "gpt-4o-mini",
       messages: [
@@ -66,6 +67,34 @@ describe("a drafted job file", () => {
     expect((await drafted("in.csv", content)).job.id).toBeUndefined();
   });
 
+  it.each(["review_id", "Nr", "Nr.", "review id", "reviewId", "订单编号", "SKU", "ID"])(
+    "takes the column `%s` for the id where its values differ",
+    async (column) => {
+      const { job } = await drafted("in.csv", `text,${column}\nA,1\nB,2\n`);
+      expect(job.id).toContain(column);
+    },
+  );
+
+  it.each([
+    ["twice", "review_id,text\n1,A\n1,B\n"],
+    ["empty", "review_id,text\n1,A\n,B\n"],
+  ])("only proposes a column as the id that has a value %s", async (_why, content) => {
+    const { job, text } = await drafted("in.csv", content);
+    expect(job.id).toBeUndefined();
+    expect(text).toMatch(/^# id: "\{\{ review_id \}\}".*do not all differ$/m);
+  });
+
+  it("passes over a column whose values repeat for one whose do not", async () => {
+    const { job } = await drafted("in.csv", "product_id,review_id,text\n7,1,A\n7,2,B\n");
+    expect(job.id).toBe("{{ review_id }}");
+  });
+
+  it.each(["paid", "grid", "piano", "monkey"])("takes `%s` for no id", async (column) => {
+    expect((await drafted("in.csv", `text,${column}\nA,1\n`)).text).not.toContain(
+      `id: "{{ ${column}`,
+    );
+  });
+
   it("leaves the id to the record's number where no column looks like one", async () => {
     const { job, text } = await drafted("in.csv", "stars,text\n5,Hello\n");
     expect(job.id).toBeUndefined();
@@ -78,10 +107,20 @@ describe("a drafted job file", () => {
     expect(job.messages).toBeUndefined();
   });
 
-  it("asks nothing of its own where the lines are a batch", async () => {
-    const line = { custom_id: "a", url: "/v1/chat/completions", body: { messages: [] } };
-    const { job } = await drafted("in.jsonl", `${JSON.stringify(line)}\n`);
-    expect(job.messages).toBeUndefined();
+  it.each([
+    [{ model: "gpt-4o", messages: [] }, {}],
+    [{ messages: [] }, { model: "gpt-4o-mini" }],
+  ])("says nothing that does not count where the lines are a batch: %j", async (body, said) => {
+    const line = { custom_id: "a", url: "/v1/chat/completions", body };
+    const { job, text } = await drafted("in.jsonl", `${JSON.stringify(line)}\n`);
+    expect(job).toEqual({ name: "nightly", input: "in.jsonl", ...said });
+    expect(text).toMatch(/^# .*OpenAI Batch lines, which are sent as they are/m);
+  });
+
+  it("leads to the schema and to the runs from its own place", async () => {
+    const { text } = await drafted("in.csv", "id,text\n1,A\n");
+    expect(text).toMatch(/^# yaml-language-server: \$schema=\.\.\/job\.schema\.json\n/);
+    expect(text).toContain('# out: "../runs/{{ name }}-{{ date }}"\n');
   });
 
   it("takes a record whose `body` is empty for a record", async () => {

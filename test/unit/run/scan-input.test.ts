@@ -44,6 +44,28 @@ describe("the scan of an input", () => {
     expect((await scan("in.jsonl", lines)).columns).toEqual(["text", "x", "y", "z"]);
   });
 
+  it("warns once of what the job says in vain, at the first line of each kind", async () => {
+    const messages = [{ role: "user", content: "Hi" }];
+    const batch = (id: string): object => ({ custom_id: id, body: { model: "gpt-4o", messages } });
+    const lines = [{ id: "a", text: "Hello" }, batch("b"), batch("c"), { id: "d", messages }];
+    const content = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+    expect((await scan("in.jsonl", content, { params: { max_tokens: 5 } })).warnings).toEqual([
+      "in.jsonl: line 2 is an OpenAI Batch line, which is sent as it is: " +
+        "what the job says of model, params and messages (the prompt) does not count for it",
+      "in.jsonl: line 4 is a request with messages of its own: " +
+        "what the job says of messages (the prompt) does not count for it",
+    ]);
+    const silent = { model: null, messages: null };
+    expect((await scan("in.jsonl", `${JSON.stringify(batch("b"))}\n`, silent)).warnings).toEqual(
+      [],
+    );
+  });
+
+  it("warns of a param that is nearly a well-known one", async () => {
+    const { warnings } = await scan("in.csv", records(1), { params: { max_token: 5, top_k: 1 } });
+    expect(warnings).toEqual(["params: `max_token` is sent as it is. Did you mean `max_tokens`?"]);
+  });
+
   it("gathers the models that are asked", async () => {
     const line = (model: string): string => `{"model":"${model}","messages":[]}\n`;
     const { models } = await scan("in.jsonl", line("a") + line("b") + line("a"));
