@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 
 import { RunStopped } from "../errors.ts";
-import { loadDotEnv, readEnvironment } from "../system/env.ts";
+import { readEnvironmentIn } from "../system/env.ts";
 import { VERSION } from "../system/version.ts";
 import { renderError } from "../terminal/error-text.ts";
 import { addHousekeeping } from "./housekeeping.ts";
@@ -32,8 +32,8 @@ export async function main(argv: readonly string[], signal: AbortSignal): Promis
   let color = false;
   const stopNotice = watchStop(signal, process.stderr);
   try {
-    loadDotEnv();
-    const environment = readEnvironment();
+    const workingDirectory = process.cwd();
+    const environment = readEnvironmentIn(workingDirectory);
     color = process.stderr.isTTY && !environment.noColor;
     const io: Io = {
       stdout: process.stdout,
@@ -41,7 +41,7 @@ export async function main(argv: readonly string[], signal: AbortSignal): Promis
       signal,
       stopNotice,
       environment,
-      workingDirectory: process.cwd(),
+      workingDirectory,
       color,
     };
     let code: ExitCode = EXIT.ok;

@@ -54,7 +54,7 @@ export async function loadJob(path: string): Promise<LoadedJob> {
   const [syntaxError] = document.errors;
   if (syntaxError !== undefined) {
     const { line, col } = lines.linePos(syntaxError.pos[0]);
-    throw new UsageError(`${path}:${line}:${col}: ${yamlProblem(syntaxError)}`);
+    throw new UsageError(`${path}:${line}:${col}: ${yamlProblem(syntaxError, text)}`);
   }
   const lineOf = (fieldPath: readonly PropertyKey[]): string => {
     for (let depth = fieldPath.length; depth > 0; depth -= 1) {

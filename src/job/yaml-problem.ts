@@ -1,7 +1,12 @@
 import type { ErrorCode, YAMLError } from "yaml";
 
 /** What is wrong with a text that is no YAML, and what to do: the parser's own words are for those who know it. */
-export function yamlProblem({ code, message }: YAMLError): string {
+export function yamlProblem({ code, message, pos: [at] }: YAMLError, text: string): string {
+  if (code === "DUPLICATE_KEY") {
+    const [, , name] = /^(["']?)(.+?)\1\s*:/.exec(text.slice(at)) ?? [];
+    const field = name === undefined ? "this field" : `\`${name}\``;
+    return `${field} is there twice. Take one of the two away.`;
+  }
   return (
     PROBLEMS[code] ??
     `${message}. Check the indentation, the quotes and the brackets of this line and the one before it.`
@@ -10,7 +15,6 @@ export function yamlProblem({ code, message }: YAMLError): string {
 
 const PROBLEMS: Partial<Record<ErrorCode, string>> = {
   TAB_AS_INDENT: "a tab indents this line. Indent with spaces instead.",
-  DUPLICATE_KEY: "this field is there twice. Take one of the two away.",
   MULTIPLE_DOCS: "a second job begins here. Take the line --- away: a job file holds one.",
   BLOCK_AS_IMPLICIT_KEY:
     'there is a colon where none can be. Put a value that holds ": " in quotes, and indent the fields of one group alike.',

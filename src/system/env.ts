@@ -1,6 +1,7 @@
 import { posix, win32 } from "node:path";
 
 import { UsageError } from "../errors.ts";
+import { type DotEnv, loadDotEnv } from "./dot-env.ts";
 
 /** Proxies as the environment names them. */
 export interface ProxySettings {
@@ -26,6 +27,8 @@ export interface Environment {
   /** Where Nightshift may keep what helps its next run; null where there is no such place. */
   readonly stateDirectory: string | null;
   readonly noColor: boolean;
+  /** Null where nobody looked for one. */
+  readonly dotEnv: DotEnv | null;
 }
 
 /** Where calls go, and with what key. */
@@ -50,9 +53,16 @@ export interface RedisAccess {
 const DEFAULT_REDIS_PREFIX = "nightshift";
 const DEFAULT_BASE_URL = "https://1688token.ai/v1";
 
+/** The process's variables, and behind them those of `.env` in a directory. */
+export function readEnvironmentIn(directory: string): Environment {
+  const dotEnv = loadDotEnv(directory, process.env);
+  return readEnvironment(process.env, process.platform, dotEnv);
+}
+
 export function readEnvironment(
   variables: Readonly<Record<string, string | undefined>> = process.env,
   platform: NodeJS.Platform = process.platform,
+  dotEnv: DotEnv | null = null,
 ): Environment {
   const get = (...names: string[]): string | null => {
     for (const name of names) {
@@ -82,6 +92,7 @@ export function readEnvironment(
     },
     stateDirectory: stateDirectory(get, platform),
     noColor: get("NO_COLOR") !== null,
+    dotEnv,
   };
 }
 
@@ -107,15 +118,6 @@ function stateDirectory(
     below("XDG_STATE_HOME") ??
     (platform === "win32" ? below("LOCALAPPDATA") : below("HOME", ".local", "state"))
   );
-}
-
-/** Adds the variables of `.env` in the working directory; those already set win. */
-export function loadDotEnv(): void {
-  try {
-    process.loadEnvFile();
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
-  }
 }
 
 /** The gateway's address: flag, then NIGHTSHIFT_BASE_URL, then OpenAI's pair of variables, then the default. */
@@ -153,7 +155,7 @@ export function resolveAccess(environment: Environment, flag: string | null): Ga
   const apiKey = environment.nightshiftApiKey ?? openaiKeyFor(baseUrl, environment, flag);
   if (apiKey === null) {
     throw new UsageError(
-      `there is no API key for ${baseUrl}: set NIGHTSHIFT_API_KEY (in the environment or in a .env file). ` +
+      `there is no API key for ${baseUrl}: set NIGHTSHIFT_API_KEY in the environment${orIn(environment.dotEnv)}. ` +
         "For a gateway that asks for none, set it to any word." +
         (environment.openaiApiKey === null
           ? ""
@@ -161,6 +163,11 @@ export function resolveAccess(environment: Environment, flag: string | null): Ga
     );
   }
   return { baseUrl, apiKey };
+}
+
+function orIn(dotEnv: DotEnv | null): string {
+  if (dotEnv === null) return "";
+  return ` or in ${dotEnv.path}, which ${dotEnv.exists ? "is there, but gives it no value" : "is not there"}`;
 }
 
 /**

@@ -1,5 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { parse } from "csv-parse/sync";
@@ -270,6 +272,40 @@ describe("init", () => {
     ]);
   });
 
+  it("makes the directory, and leads from there to input, schema and runs", async () => {
+    await using world = await openWorld();
+    const written = await world.nightshift(["init", "reviews.csv", "--out", "nights/every.yaml"]);
+    expect(written.code).toBe(0);
+    const text = await readFile(world.path("nights/every.yaml"), "utf8");
+    const [, schema = ""] = /\$schema=(.*)$/m.exec(text) ?? [];
+    expect(JSON.parse(await readFile(resolve(world.path("nights"), schema), "utf8"))).toMatchObject(
+      {
+        title: "Nightshift job",
+      },
+    );
+    await world.write("nights/every.yaml", text.replace("# out:", "out:"));
+    const exit = await world.nightshift(["run", "nights/every.yaml", "--first", "1"]);
+    expect(exit.code).toBe(0);
+    const [run = ""] = await world.runs();
+    expect(basename(run)).toMatch(/^every-\d{4}-\d\d-\d\d$/);
+  });
+
+  it("writes for OpenAI Batch lines what counts for them, and nothing else", async () => {
+    await using world = await openWorld();
+    const body = { model: "gpt-4o", messages: [{ role: "user", content: "hi" }] };
+    const line = { custom_id: "a", method: "POST", url: "/v1/chat/completions", body };
+    await world.write("lines.jsonl", `${JSON.stringify(line)}\n`);
+    expect((await world.nightshift(["init", "lines.jsonl"])).code).toBe(0);
+    const dry = await world.nightshift(["run", "lines.yaml", "--dry-run", "--json"]);
+    expect([dry.code, dry.stderr]).toEqual([0, ""]);
+    expect(events(dry)).toMatchObject([{ samples: [{ custom_id: "a", body }] }]);
+    const flags = ["--model", "gpt-4o-mini", "--param", "max_tokens=5"];
+    const told = await world.nightshift(["run", "lines.yaml", "--dry-run", ...flags]);
+    expect(told.stderr).toMatch(
+      /^warning: lines\.jsonl: line 1 is .* of model and params does not/,
+    );
+  });
+
   it("overwrites no job file unless told to", async () => {
     await using world = await openWorld();
     const refused = await world.nightshift(["init", "reviews.csv"]);
@@ -334,7 +370,7 @@ describe("the key", () => {
   it("is read from .env in the working directory, and the environment beats it", async () => {
     await world.write(
       ".env",
-      `NIGHTSHIFT_API_KEY=sk-limited\nNIGHTSHIFT_BASE_URL=${world.gateway.url}\n`,
+      `\uFEFFNIGHTSHIFT_API_KEY=sk-limited\nNIGHTSHIFT_BASE_URL=${world.gateway.url}\n`,
     );
     try {
       expect((await world.nightshift(["models"], NONE)).stdout).toBe("gpt-4o-mini\n");
@@ -349,7 +385,7 @@ describe("the key", () => {
     const exit = await world.nightshift(["run", "reviews.yaml"], { NIGHTSHIFT_API_KEY: undefined });
     expect([exit.code, exit.stderr]).toEqual([
       1,
-      expect.stringContaining("set NIGHTSHIFT_API_KEY"),
+      expect.stringMatching(/set NIGHTSHIFT_API_KEY in the environment or in \/.*\/\.env, which/),
     ]);
   });
 

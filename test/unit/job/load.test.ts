@@ -166,7 +166,9 @@ describe("a job file that is wrong", () => {
     ["model: {{ x }} y", "1:16: more text follows where the value has ended. Put the whole value"],
     ["model:m\nid: x", "1:1: this is no field. Write `name: value`"],
     ["model: m\n---\nid: x", "2:1: a second job begins here."],
-    ["model: m\nmodel: n", "2:1: this field is there twice."],
+    ["model: m\nmodel: n", "2:1: `model` is there twice."],
+    ["limits: { rpm: 1, rpm: 2 }", "1:19: `rpm` is there twice."],
+    ['id: a\n"id" : b', "2:1: `id` is there twice."],
     ["model: @m", "1:8: no value begins with this sign. Put it in quotes."],
     [
       "messages:\n  - role: user\n   content: x",

@@ -224,3 +224,16 @@ describe("the environment", () => {
     expect(readEnvironment(variables, platform).stateDirectory).toBe(place);
   });
 });
+
+describe("the word about a missing key", () => {
+  const path = "/home/me/.env";
+
+  test.each([
+    [{ path, exists: false }, "in the environment or in /home/me/.env, which is not there."],
+    [{ path, exists: true }, "or in /home/me/.env, which is there, but gives it no value."],
+    [null, "set NIGHTSHIFT_API_KEY in the environment. For"],
+  ])("names the file that was looked for: %j", (dotEnv, says) => {
+    const environment = readEnvironment({}, "linux", dotEnv);
+    expect(() => resolveAccess(environment, null)).toThrow(says);
+  });
+});
