@@ -79,7 +79,7 @@ export async function run(job: string | JobFile, options: RunOptions = {}): Prom
  * @param conditions which failed items: those that meet all; none means every one.
  * @throws UsageError when the directory holds no run, or its input is no longer the same.
  * @example
- * await retry("runs/reviews-20260101-020000", [{ field: "code", value: "timeout" }]);
+ * await retry("runs/reviews-20260102T020000Z", [{ field: "code", value: "timeout" }]);
  */
 export async function retry(
   directory: string,
