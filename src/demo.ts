@@ -31,6 +31,7 @@ process.exitCode = await runCommand(
     stderr: process.stderr,
     signal: stop.signal,
     stopNotice: watchStop(stop.signal, process.stderr),
+    typed: (text) => text,
     environment: {
       ...environment,
       nightshiftApiKey: "sk-demo",

@@ -8,11 +8,14 @@ export interface Io {
     write(text: string): unknown;
     readonly isTTY?: boolean;
     readonly columns?: number;
+    readonly rows?: number;
   };
   /** Aborts at the first Ctrl-C or SIGTERM: finish what is in flight. */
   readonly signal: AbortSignal;
   readonly stopNotice: StopNotice;
   readonly environment: Environment;
+  /** Text for people with its commands as they are typed here; both streams do it by themselves. */
+  readonly typed: (text: string) => string;
   readonly workingDirectory: string;
   /** Whether stderr shows colors. */
   readonly color: boolean;

@@ -89,7 +89,8 @@ async function createReporter(
     color,
     quiet,
   });
-  if (!quiet) io.stopNotice.by((text) => writer.note(text));
+  const note = (text: string): void => writer.note(io.typed(text));
+  if (!quiet) io.stopNotice.by(note);
   let lastProgressAt = -Infinity;
   let cut = false;
   const emit = (event: RunEvent): void => {
@@ -104,22 +105,42 @@ async function createReporter(
   return {
     onEvent: (event) => {
       emit(event);
-      if (event.event === "progress") writer.update(event);
-      else if (event.event === "warning") writer.note(`warning: ${event.message}`);
-      else if (event.event === "metrics" && !quiet) writer.note(`metrics: ${event.url}/metrics`);
-      else if (event.event === "item_failed") cut ||= event.code === "truncated";
-      else if (event.event === "redis_lost") {
-        writer.note("the connection to Redis is lost: trying again; nothing is lost with it");
-      } else if (event.event === "redis_back") {
-        writer.note(`Redis is back after ${event.seconds} s`);
-      } else if (event.event === "paused") {
-        writer.note(`paused from elsewhere: \`nightshift resume ${event.run_id}\` lets it go on`);
-      } else if (event.event === "resumed") writer.note("resumed");
-      else if (event.event === "started" && event.continued && !quiet) {
-        const done = event.completed + event.failed;
-        if (done < event.items) {
-          writer.note(`continuing ${event.directory}: ${done} of ${event.items} items are done`);
+      switch (event.event) {
+        case "progress": {
+          // What is typed counts for the width of the bar.
+          const { waiting } = event;
+          writer.update({ ...event, waiting: waiting === null ? null : io.typed(waiting) });
+          break;
         }
+        case "warning":
+          note(`warning: ${event.message}`);
+          break;
+        case "metrics":
+          if (!quiet) note(`metrics: ${event.url}/metrics`);
+          break;
+        case "item_failed":
+          cut ||= event.code === "truncated";
+          break;
+        case "redis_lost":
+          note("the connection to Redis is lost: trying again; nothing is lost with it");
+          break;
+        case "redis_back":
+          note(`Redis is back after ${event.seconds} s`);
+          break;
+        case "paused":
+          note(`paused from elsewhere: \`nightshift resume ${event.run_id}\` lets it go on`);
+          break;
+        case "resumed":
+          note("resumed");
+          break;
+        case "started": {
+          const done = event.completed + event.failed;
+          if (!event.continued || quiet || done >= event.items) break;
+          note(`continuing ${event.directory}: ${done} of ${event.items} items are done`);
+          break;
+        }
+        case "ended":
+          break;
       }
     },
     end: (result) => {

@@ -29,6 +29,8 @@ export interface Environment {
   readonly noColor: boolean;
   /** Null where nobody looked for one. */
   readonly dotEnv: DotEnv | null;
+  /** What a user types to start Nightshift: npm's own variables tell of npx. */
+  readonly launcher: "nightshift" | "npx nightshift";
 }
 
 /** Where calls go, and with what key. */
@@ -93,6 +95,10 @@ export function readEnvironment(
     stateDirectory: stateDirectory(get, platform),
     noColor: get("NO_COLOR") !== null,
     dotEnv,
+    launcher:
+      get("npm_command") === "exec" || get("npm_lifecycle_event") === "npx"
+        ? "npx nightshift"
+        : "nightshift",
   };
 }
 

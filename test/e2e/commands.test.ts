@@ -85,6 +85,18 @@ describe("what a run says", () => {
     expect(exit.stderr).toContain("nightshift status plain");
   });
 
+  it("has its commands as they are typed where npx started it, but for programs", async () => {
+    const npx = { npm_command: "exec" };
+    const status = await world.nightshift(["status", "plain"], npx);
+    expect(status.stdout).toMatch(/try again {3}npx nightshift retry /);
+    const help = await world.nightshift(["run", "--help"], npx);
+    expect(help.stdout).toMatch(/^Usage: npx nightshift run [^]*\$ npx nightshift run jobs/);
+    const [cause] = events(await world.nightshift(["status", "plain", "--json"], npx)).flatMap(
+      ({ errors }) => errors as { retry: string }[],
+    );
+    expect(cause?.retry).toMatch(/^nightshift retry /);
+  });
+
   it("says of a run directory what can be done with it", async () => {
     const exit = await world.nightshift(["run", "plain"]);
     expect([exit.code, exit.stderr]).toEqual([

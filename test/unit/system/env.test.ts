@@ -185,6 +185,15 @@ describe("the environment", () => {
     expect([found.redisUrl, found.noColor]).toEqual(["redis://r:6379", true]);
   });
 
+  test.each([
+    [{ npm_command: "exec", npm_lifecycle_event: "npx" }, "npx nightshift"],
+    [{ npm_command: "exec" }, "npx nightshift"],
+    [{ npm_command: "run-script", npm_lifecycle_event: "nightly" }, "nightshift"],
+    [{}, "nightshift"],
+  ])("tells by npm's variables what the user typed: %j", (variables, launcher) => {
+    expect(readEnvironment(variables).launcher).toBe(launcher);
+  });
+
   test("reads the prefix and the certificates of the shared Redis", () => {
     const environment = readEnvironment({
       NIGHTSHIFT_REDIS_URL: "rediss://r:6379",
