@@ -47,6 +47,12 @@ export async function workerCommand(flags: WorkerFlags, io: Io): Promise<ExitCod
       case "warning":
         say(`warning: ${event.message}`);
         break;
+      case "redis_lost":
+        say("the connection to Redis is lost: trying again; nothing is lost with it");
+        break;
+      case "redis_back":
+        say(`Redis is back after ${event.seconds} s`);
+        break;
       case "progress":
         if (systemClock.monotonic() < nextLineAt) break;
         nextLineAt = systemClock.monotonic() + LINE_EVERY_MS;

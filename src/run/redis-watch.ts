@@ -1,15 +1,17 @@
 import type { Connection } from "../queue/connection.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
-import type { OnRunEvent } from "./events.ts";
+import type { RunEvent } from "./events.ts";
+
+type RedisEvent = Extract<RunEvent, { event: "redis_lost" | "redis_back" | "warning" }>;
 
 export interface RedisWatchParts {
   readonly connection: Connection;
   readonly clock: Clock;
   readonly log: Log;
-  readonly onEvent: OnRunEvent;
+  readonly onEvent: (event: RedisEvent) => void;
   /** Whoever filled that Redis looks after what is missing in it. */
-  readonly onBack: () => void;
+  readonly onBack?: () => void;
 }
 
 /**
@@ -44,7 +46,7 @@ export function watchRedis(parts: RedisWatchParts): () => void {
     told.clear();
     log.info({ event: "redis.back", seconds }, "Redis is back");
     onEvent({ event: "redis_back", seconds });
-    parts.onBack();
+    parts.onBack?.();
   };
 
   connection.on("close", onClose);

@@ -5,6 +5,7 @@ import { oneLine } from "./screen-text.ts";
 export interface WorkerView {
   readonly runs: readonly string[];
   readonly in_flight: number;
+  readonly in_hand: number;
   readonly completed: number;
   readonly failed: number;
   readonly items_per_second: number;
@@ -13,7 +14,8 @@ export interface WorkerView {
 
 /** Where a worker stands in one plain line. */
 export function renderWorkerLine(view: WorkerView): string {
-  const { runs, completed, failed, waiting } = view;
+  const { runs, completed, failed, waiting, in_flight: calls } = view;
+  const waitingItems = Math.max(0, view.in_hand - calls);
   const facts = [
     runs.length === 0
       ? "no runs"
@@ -21,7 +23,8 @@ export function renderWorkerLine(view: WorkerView): string {
     `${formatCount(completed)} done`,
     ...(failed > 0 ? [`${formatCount(failed)} failed`] : []),
     formatRate(view.items_per_second, "items"),
-    `${formatCount(view.in_flight)} in flight`,
+    `${formatCount(calls)} in flight`,
+    ...(waitingItems > 0 ? [`${formatCount(waitingItems)} waiting`] : []),
   ];
   return facts.join(", ") + (waiting === null ? "" : `; ${oneLine(waiting)}`);
 }

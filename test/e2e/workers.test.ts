@@ -100,6 +100,23 @@ describeOnRedis(() => {
     expect(world.gateway.stats().billedRequests).toBe(ITEMS);
   });
 
+  it("a worker tells that Redis went away, and that it is back", async () => {
+    await using world = await openWorld();
+    const worker = world.start([...WORKER, "--json"]);
+    await until("it is online", () => worker.stdout.includes('"online"'));
+    await world.redis?.kill();
+    await until("it tells", () => worker.stdout.includes('{"event":"redis_lost"}'));
+    await world.redis?.restart();
+    await until("it tells", () => /\{"event":"redis_back","seconds":[\d.]+\}/.test(worker.stdout));
+    worker.kill("SIGTERM");
+    const { code, stderr } = await worker.exit;
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringMatching(/connection to Redis is lost[^]*Redis is back after [\d.]+ s/),
+    ]);
+    expect(stderr.match(/Redis is lost/g)).toHaveLength(1);
+  });
+
   it("asks nothing again that workers answered while their owner was dead", async () => {
     await using world = await openWorld();
     const worker = world.start(WORKER);

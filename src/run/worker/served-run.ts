@@ -84,6 +84,10 @@ export class ServedRun {
     return this.#inFlight;
   }
 
+  get inHand(): number {
+    return this.#inHand.size;
+  }
+
   setCapacity(items: number): void {
     this.#consumer.setCapacity(items);
   }

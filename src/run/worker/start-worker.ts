@@ -17,6 +17,7 @@ import { systemRandom } from "../../system/random.ts";
 import { VERSION } from "../../system/version.ts";
 import { keepLearned } from "../account.ts";
 import { Closers } from "../closers.ts";
+import { watchRedis } from "../redis-watch.ts";
 import { serveMetrics } from "../serve-metrics.ts";
 import type { WorkerEvent, WorkerResult } from "./events.ts";
 import { untilUsable } from "./usable.ts";
@@ -83,6 +84,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerResult>
     closers.add(() => server.close());
     const { prefix, warnings } = server;
     ({ connection } = server);
+    const unwatch = watchRedis({ connection, clock, log, onEvent });
+    closers.add(async () => unwatch());
     for (const message of warnings) onEvent({ event: "warning", message });
     const place = { connection, prefix };
     await untilUsable(client, access.baseUrl, clock, signal, (message) =>

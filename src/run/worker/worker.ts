@@ -260,12 +260,14 @@ export class Worker {
   }
 
   #tell(): void {
-    const { clock, place, onEvent } = this.#parts;
+    const { clock, place, governor, onEvent } = this.#parts;
+    const all = [...this.#served.values(), ...this.#leaving.values()];
     this.#meter.note(clock.monotonic(), this.#completed + this.#failed, 0);
     onEvent({
       event: "progress",
       runs: [...this.#served.keys()],
-      in_flight: this.#turns.taken,
+      in_flight: governor.inFlight,
+      in_hand: all.reduce((sum, { inHand }) => sum + inHand, 0),
       completed: this.#completed,
       failed: this.#failed,
       items_per_second: Math.round(this.#meter.rates.items * 10) / 10,
