@@ -15,7 +15,7 @@ export function addHousekeeping(program: Command, io: Io, done: (code: ExitCode)
       done(await runsCommand(directory ?? null, flags, io));
     });
 
-  addRedisOption(program.command("clean"))
+  addRedisOption(program.command("clean"), "without it none is looked at")
     .description("remove finished run directories, and what dead runs have left on Redis")
     .argument("[dir]", "a directory that holds runs; default: runs/")
     .option("--keep-last <n>", "keep the newest n of each job", wholeNumber)

@@ -3,7 +3,7 @@ import type { StopNotice } from "./interrupted.ts";
 
 /** What a command may touch of the world outside. Data goes to stdout, everything for people to stderr. */
 export interface Io {
-  readonly stdout: { write(text: string): unknown };
+  readonly stdout: { write(text: string): unknown; readonly columns?: number };
   readonly stderr: {
     write(text: string): unknown;
     readonly isTTY?: boolean;

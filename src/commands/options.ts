@@ -21,7 +21,7 @@ export function addAttemptOptions(command: Command): Command {
   return command
     .option("--model <name>", "model to ask")
     .addOption(repeatable("--param <key=value>", "a field of the request, JSON value; repeatable"))
-    .option("--concurrency <n>", "calls in flight (default: 64)", positiveInteger)
+    .option("--concurrency <n>", "calls in flight (default: the job's, else 64)", positiveInteger)
     .option("--rpm <n>", "requests per minute of the account", positive)
     .option("--tpm <n>", "tokens per minute of the account", positive)
     .option("--budget-usd <n>", "US dollars that the run may spend in all", positive)
@@ -29,11 +29,17 @@ export function addAttemptOptions(command: Command): Command {
     .option("--budget-requests <n>", "calls that the run may make in all", positiveInteger)
     .option(
       "--attempts <n>",
-      "calls per item at most; those that an outage swallowed do not count (default: 6)",
+      "calls per item at most; those that an outage swallowed do not count (default: the job's, else 6)",
       positiveInteger,
     )
-    .option("--timeout <duration>", "time for an answer (default: 60s)")
-    .option("--max-outage <duration>", "how long to wait for a gateway that is away (default: 24h)")
+    .option(
+      "--timeout <duration>",
+      "time for an answer, such as 90s or 5m; streamed, for its next piece (default: the job's, else 60s)",
+    )
+    .option(
+      "--max-outage <duration>",
+      "how long to wait for a gateway that is away (default: the job's, else 24h)",
+    )
     .option("--stream", "ask for streamed answers")
     .option("--dedupe", "ask identical requests once and share the answer")
     .option("--no-dedupe", "ask each by itself, whatever the job says")
@@ -44,17 +50,17 @@ export function addAttemptOptions(command: Command): Command {
 
 /** The flags that say where the work goes through and what is told of it. */
 export function addReportOptions(command: Command): Command {
-  addRedisOption(command)
+  addRedisOption(command, "default: a private one")
     .addOption(metricsOption())
     .option("--json", "events as NDJSON on stdout")
     .option("--quiet", "no progress and no summary");
   return addLogLevel(command, "what run.log holds", "info");
 }
 
-export function addRedisOption(command: Command): Command {
+export function addRedisOption(command: Command, without: string): Command {
   return command.option(
     "--redis <url>",
-    "shared Redis or Valkey (NIGHTSHIFT_REDIS_URL); default: a private one",
+    `shared Redis or Valkey (NIGHTSHIFT_REDIS_URL); ${without}`,
   );
 }
 

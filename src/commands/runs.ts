@@ -19,7 +19,8 @@ export async function runsCommand(
     for (const run of runs) io.stdout.write(`${JSON.stringify({ event: "run", ...run })}\n`);
   } else {
     const now = systemClock.now();
-    io.stdout.write(`${renderRunList(runs, { color, workingDirectory, now })}\n`);
+    const { columns } = io.stdout;
+    io.stdout.write(`${renderRunList(runs, { color, columns, workingDirectory, now })}\n`);
   }
   return EXIT.ok;
 }

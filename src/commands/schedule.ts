@@ -18,7 +18,9 @@ export async function scheduleListCommand(
   flags: { readonly json?: boolean },
   io: Io,
 ): Promise<ExitCode> {
-  return show(targets, flags, io, (jobs) => renderScheduleList(jobs, io.color));
+  return show(targets, flags, io, (jobs) =>
+    renderScheduleList(jobs, { color: io.color, columns: io.stdout.columns }),
+  );
 }
 
 /** Shows when jobs fire next. */

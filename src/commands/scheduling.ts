@@ -11,7 +11,10 @@ export function addScheduling(program: Command, io: Io, done: (code: ExitCode) =
     .description("start runs by the schedules of their job files, until stopped")
     .argument("<jobs...>", "directories of job files, or job files")
     .option("--base-url <url>", "address of the gateway (NIGHTSHIFT_BASE_URL)")
-    .option("--redis <url>", "shared Redis or Valkey: several schedulers fire each tick once")
+    .option(
+      "--redis <url>",
+      "shared Redis or Valkey (NIGHTSHIFT_REDIS_URL): several schedulers fire each tick once",
+    )
     .option("--json", "events as NDJSON on stdout")
     .option("--quiet", "tell of trouble only")
     .addHelpText("after", SCHEDULER_HELP)
@@ -56,6 +59,7 @@ const SCHEDULER_HELP = `
 Examples:
   $ nightshift scheduler jobs/                  every job file with a \`schedule\`
   $ nightshift scheduler jobs/nightly.yaml      this one
+  $ nightshift scheduler jobs/ --redis redis://10.0.0.5:6379   on two machines: each tick runs once
   $ nightshift schedule next jobs/              when, without starting anything
 
 Job files are watched: a changed one counts at once, a broken one is told and keeps its last good

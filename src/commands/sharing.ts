@@ -5,9 +5,15 @@ import { addLogLevel, addRedisOption, metricsOption, positiveInteger } from "./o
 import type { SteerFlags } from "./steer.ts";
 import type { WorkerFlags } from "./worker.ts";
 
+const NEEDED = "needed";
+
 /** What needs a Redis that several machines share. */
 export function addShared(program: Command, io: Io, done: (code: ExitCode) => void): void {
-  addLogLevel(addRedisOption(program.command("worker")), "what is logged on stderr", "silent")
+  addLogLevel(
+    addRedisOption(program.command("worker"), NEEDED),
+    "what is logged on stderr",
+    "silent",
+  )
     .description("help every run on a shared Redis, from any machine, until stopped")
     .option("--base-url <url>", "address of the gateway that the key is for (NIGHTSHIFT_BASE_URL)")
     .option("--concurrency <n>", "calls in flight, over all runs", positiveInteger, 64)
@@ -28,7 +34,7 @@ export function addShared(program: Command, io: Io, done: (code: ExitCode) => vo
     cancel: "end a run on a shared Redis: what is in flight is finished; `run` can go on with it",
   } as const;
   for (const name of ["pause", "resume", "cancel"] as const) {
-    addRedisOption(program.command(name))
+    addRedisOption(program.command(name), NEEDED)
       .description(steering[name])
       .argument("<run-id>", "as `nightshift status` names it")
       .option("--json", "the result as JSON on stdout")
@@ -43,12 +49,13 @@ export function addShared(program: Command, io: Io, done: (code: ExitCode) => vo
 const WORKER_HELP = `
 Examples:
   $ nightshift worker --redis redis://10.0.0.5:6379
-  $ nightshift worker --concurrency 200 --runs 'reviews-*'
-  $ nightshift worker --once                        until all is done, for a machine by the hour
-  $ nightshift worker --metrics-port 0.0.0.0:9464   /healthz, /readyz and Prometheus /metrics
+  $ nightshift worker --concurrency 200 --runs 'reviews-*'   (NIGHTSHIFT_REDIS_URL names the Redis)
+  $ nightshift worker --once                                until all is done, for a machine by the hour
+  $ nightshift worker --metrics-port 0.0.0.0:9464           /healthz, /readyz and Prometheus /metrics
 
 It finds the runs by itself, the old and the new, and takes from all of them in turn. The key is its
-own (NIGHTSHIFT_API_KEY), and goes only to its own base URL. SIGTERM finishes what is in flight.`;
+own (NIGHTSHIFT_API_KEY), and goes only to its own base URL. Ctrl-C or SIGTERM finishes what is in
+flight.`;
 
 const STEER_HELP = `
 Examples:

@@ -17,6 +17,7 @@ export async function statusCommand(
   io: Io,
 ): Promise<ExitCode> {
   const { color, workingDirectory } = io;
+  const { columns } = io.stdout;
   const isList = directory === null || (await holdsRuns(directory));
   const statuses = isList
     ? await readAllStatus(directory ?? join(workingDirectory, RUNS_DIRECTORY), systemClock)
@@ -29,9 +30,9 @@ export async function statusCommand(
     }
     return EXIT.ok;
   }
-  if (shared !== null) io.stdout.write(`${renderSharedList(shared, color)}\n\n`);
+  if (shared !== null) io.stdout.write(`${renderSharedList(shared, { color, columns })}\n\n`);
   const [status] = statuses;
-  if (isList) io.stdout.write(`${renderRunList(statuses, { color, workingDirectory })}\n`);
+  if (isList) io.stdout.write(`${renderRunList(statuses, { color, columns, workingDirectory })}\n`);
   else if (status !== undefined) {
     io.stdout.write(`${renderStatus(status, { color, workingDirectory })}\n`);
   }

@@ -2,7 +2,7 @@ import { formatBytes, formatCount, formatDuration, formatTime } from "./format.t
 import { createPaint } from "./paint.ts";
 import { shortPath } from "./place.ts";
 import { stateColor, type StatusOptions, type StatusView } from "./status-text.ts";
-import { type Cell, type Column, renderTable } from "./table.ts";
+import { type Cell, type Column, renderTable, type TableOptions } from "./table.ts";
 import { costText } from "./usage-rows.ts";
 
 /** One run in the list: what a full status shows, and more than is needed here. */
@@ -14,7 +14,7 @@ export type RunListEntry = Pick<
   readonly bytes?: number;
 };
 
-export interface RunListOptions extends StatusOptions {
+export interface RunListOptions extends StatusOptions, TableOptions {
   /** For the age of runs, which is shown with their size. */
   readonly now?: number;
 }
@@ -23,15 +23,15 @@ const COLUMNS: readonly Column[] = [
   { heading: "RUN DIRECTORY", align: "left" },
   { heading: "STATE", align: "left" },
   { heading: "DONE", align: "right" },
-  { heading: "FAILED", align: "right" },
-  { heading: "COST", align: "right" },
-  { heading: "STARTED", align: "left" },
-  { heading: "UPDATED", align: "left" },
+  { heading: "FAILED", align: "right", spare: 1 },
+  { heading: "COST", align: "right", spare: 2 },
+  { heading: "STARTED", align: "left", spare: 6 },
+  { heading: "UPDATED", align: "left", spare: 5 },
 ];
 
 const SIZE_COLUMNS: readonly Column[] = [
-  { heading: "AGE", align: "right" },
-  { heading: "SIZE", align: "right" },
+  { heading: "AGE", align: "right", spare: 4 },
+  { heading: "SIZE", align: "right", spare: 3 },
 ];
 
 /** A table with a line for each run, in the order given. */
@@ -43,7 +43,7 @@ export function renderRunList(runs: readonly RunListEntry[], options: RunListOpt
     ...(now === undefined ? [] : sizeCells(run, now)),
   ]);
   const columns = now === undefined ? COLUMNS : [...COLUMNS, ...SIZE_COLUMNS];
-  return renderTable(columns, rows, createPaint(options.color)).join("\n");
+  return renderTable(columns, rows, createPaint(options.color), options.columns).join("\n");
 }
 
 function cellsOf(run: RunListEntry, workingDirectory: string): Cell[] {

@@ -1,7 +1,7 @@
 import { formatCount, formatDuration, formatTime } from "./format.ts";
 import { createPaint } from "./paint.ts";
 import { oneLine } from "./screen-text.ts";
-import { type Cell, type Column, renderTable } from "./table.ts";
+import { type Cell, type Column, renderTable, type TableOptions } from "./table.ts";
 
 /** One job with a schedule, as far as it is shown. Times are ISO 8601 in UTC. */
 export interface ScheduleView {
@@ -27,15 +27,18 @@ export interface ScheduleView {
 
 const COLUMNS: readonly Column[] = [
   { heading: "JOB", align: "left" },
-  { heading: "SCHEDULE", align: "left" },
+  { heading: "SCHEDULE", align: "left", spare: 2 },
   { heading: "NEXT", align: "left" },
-  { heading: "LAST RESULT", align: "left" },
-  { heading: "STARTED", align: "left" },
-  { heading: "TOOK", align: "right" },
+  { heading: "LAST RESULT", align: "left", spare: 1 },
+  { heading: "STARTED", align: "left", spare: 3 },
+  { heading: "TOOK", align: "right", spare: 4 },
 ];
 
 /** A table with a line for each job, and below it what was left out last. */
-export function renderScheduleList(jobs: readonly ScheduleView[], color: boolean): string {
+export function renderScheduleList(
+  jobs: readonly ScheduleView[],
+  { color, columns }: TableOptions,
+): string {
   if (jobs.length === 0) return "No job file here has a schedule.";
   const paint = createPaint(color);
   const left = jobs.flatMap(({ job, skipped }) =>
@@ -45,7 +48,7 @@ export function renderScheduleList(jobs: readonly ScheduleView[], color: boolean
           `${job}: ${formatTime(skipped.to)} was left out (${skipped.reason}): ${oneLine(skipped.detail)}`,
         ],
   );
-  return [...renderTable(COLUMNS, jobs.map(cellsOf), paint), ...left].join("\n");
+  return [...renderTable(COLUMNS, jobs.map(cellsOf), paint, columns), ...left].join("\n");
 }
 
 /** The next fire times of each job, as its own clock shows them and in UTC. */

@@ -63,7 +63,7 @@ export function schedulerLine(event: SchedulerEventView, workingDirectory: strin
     case "stopping":
       return event.runs === 0
         ? "stopping"
-        : `stopping: ${plural(event.runs, "run")} finish what is in flight`;
+        : `stopping: ${plural(event.runs, "run finishes", "runs finish")} what is in flight`;
   }
 }
 

@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatRate } from "./format.ts";
 import { createPaint, type Style } from "./paint.ts";
-import { type Cell, type Column, renderTable } from "./table.ts";
+import { type Cell, type Column, renderTable, type TableOptions } from "./table.ts";
 
 /** A run on the shared Redis, as far as it is shown. */
 export interface SharedRunView {
@@ -27,23 +27,25 @@ const COLUMNS: readonly Column[] = [
   { heading: "RUN ON REDIS", align: "left" },
   { heading: "STATE", align: "left" },
   { heading: "DONE", align: "right" },
-  { heading: "FAILED", align: "right" },
-  { heading: "RATE", align: "right" },
-  { heading: "OWNER", align: "left" },
-  { heading: "WORKERS", align: "right" },
-  { heading: "QUEUED", align: "right" },
-  { heading: "IN HAND", align: "right" },
-  { heading: "UNRECORDED", align: "right" },
+  { heading: "FAILED", align: "right", spare: 1 },
+  { heading: "RATE", align: "right", spare: 2 },
+  { heading: "OWNER", align: "left", spare: 4 },
+  { heading: "WORKERS", align: "right", spare: 3 },
+  { heading: "QUEUED", align: "right", spare: 5 },
+  { heading: "IN HAND", align: "right", spare: 6 },
+  { heading: "UNRECORDED", align: "right", spare: 7 },
 ];
 
 /** What goes on on a shared Redis: a line for each run, and the server's own. */
-export function renderSharedList(view: SharedView, color: boolean): string {
+export function renderSharedList(view: SharedView, { color, columns }: TableOptions): string {
   const { runs, workers_online: workers, redis_bytes: bytes } = view;
   const server =
     `${formatCount(workers)} ${workers === 1 ? "worker" : "workers"} online` +
     (bytes === null ? "" : `, Redis uses ${formatBytes(bytes)}`);
   if (runs.length === 0) return `There is no run on this Redis. ${server}.`;
-  return [...renderTable(COLUMNS, runs.map(cellsOf), createPaint(color)), server].join("\n");
+  return [...renderTable(COLUMNS, runs.map(cellsOf), createPaint(color), columns), server].join(
+    "\n",
+  );
 }
 
 function cellsOf(run: SharedRunView): Cell[] {

@@ -25,6 +25,28 @@ runs/reviews-20260102T020000Z  paused              3/?       0   $12.30  2026-01
     );
   });
 
+  it.each([
+    [110, "STATE DONE FAILED COST UPDATED"],
+    [80, "STATE DONE FAILED COST"],
+    [66, "STATE DONE FAILED"],
+    [60, "STATE DONE"],
+  ])("leaves out what matters least, rather than wrap, at %i columns", (columns, kept) => {
+    const usage = aUsage({ items: someItems({ total: 20_000, completed: 9_988, failed: 12 }) });
+    const [head = "", ...rows] = renderRunList([aStatus({ usage })], { ...PLAIN, columns }).split(
+      "\n",
+    );
+    expect(head.split(/ {2,}/)).toEqual(["RUN DIRECTORY", ...kept.split(" ")]);
+    expect(rows).toHaveLength(1);
+    expect(rows[0]?.length).toBeLessThanOrEqual(columns);
+  });
+
+  it("is whole where it cannot fit, but for what can be spared", () => {
+    const list = renderRunList([aStatus()], { ...PLAIN, columns: 20 });
+    expect(list).toMatch(
+      /^RUN DIRECTORY +STATE +DONE\nruns\/reviews-20260102T020000Z  finished  1,000\/1,000$/,
+    );
+  });
+
   it("says what to do where there are none", () => {
     expect(renderRunList([], PLAIN)).toBe(
       "There are no runs here yet: start one with `nightshift run`.",
