@@ -22,11 +22,11 @@ export async function enqueue(parts: EnqueueParts): Promise<void> {
   const { items, isWanted, isInHandElsewhere, add, window, hold, stopping } = parts;
   let chunk: Item[] = [];
   const flush = async (): Promise<void> => {
-    const adding = chunk;
+    if (chunk.length > 0 && hold.isOn) await untilStopped(hold.over(), stopping);
+    // Some may have got their outcome since they were put into the window.
+    const adding = chunk.filter(({ index }) => window.has(index));
     chunk = [];
-    if (adding.length === 0) return;
-    if (hold.isOn) await untilStopped(hold.over(), stopping);
-    await add(adding);
+    if (adding.length > 0) await add(adding);
   };
   for await (const batch of items) {
     for (const item of batch) {

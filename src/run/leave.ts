@@ -28,6 +28,14 @@ export interface LeaveParts {
   readonly onError: (error: Error) => void;
 }
 
+/** Tells workers to start no more calls, before what is in hand is waited for. */
+export async function tellLeaving({
+  presence,
+  clock,
+}: Pick<LeaveParts, "presence" | "clock">): Promise<void> {
+  await within(TIDY_MS, clock, () => presence?.leaving());
+}
+
 /** Leaves Redis as a sitting should: with nothing in it but what somebody still has in hand. */
 export async function leave(parts: LeaveParts): Promise<void> {
   const { place, presence, queue, consumer, inbox, refill, clock, onError } = parts;
@@ -43,8 +51,7 @@ export async function leave(parts: LeaveParts): Promise<void> {
   await within(TIDY_MS, clock, async () => inbox?.close());
   if (inTime && isLeft) await queue.close().catch(onError);
   else {
-    // The ledger has everything: a Redis that does not answer must not hold the process.
-    connection.disconnect();
+    // The ledger has everything: a Redis that does not answer must not hold the sitting.
     consumer?.abandon();
   }
 }

@@ -105,7 +105,9 @@ export class Presence {
 
   /** Workers shall start no more calls: the owner is about to leave. */
   async leaving(): Promise<void> {
-    if (this.#state === "running") await wantRun(this.#parts.place, "stopped");
+    const { place } = this.#parts;
+    if (this.#state !== "running" || place.connection.status !== "ready") return;
+    await wantRun(place, "stopped");
   }
 
   /** The owner leaves a run behind that somebody still has in hand, or holds. */

@@ -4,7 +4,7 @@ import type { Outcome } from "../outcome.ts";
 import type { Window } from "../queue/window.ts";
 
 export interface RecordingParts {
-  readonly ledger: Pick<Ledger, "record">;
+  readonly ledger: Pick<Ledger, "record" | "items">;
   readonly wanted: Pick<Wanted, "has">;
   /**
    * Told before the item's place is free; from then on it is wanted no longer. The model is the one
@@ -31,11 +31,17 @@ export class Recording {
     if (writing !== undefined) return writing;
     if (!this.#parts.wanted.has(index)) {
       this.#window.release(index);
-      return Promise.resolve();
+      // A worker of another sitting may have asked what this one is not about: it is paid for.
+      return this.#isNews(outcome) ? this.#parts.ledger.record(outcome) : Promise.resolve();
     }
     const written = this.#write(outcome);
     this.#writing.set(index, written);
     return written;
+  }
+
+  #isNews({ index, kind }: Outcome): boolean {
+    const state = this.#parts.ledger.items.state(index);
+    return state === "pending" || (state === "failed" && kind === "completed");
   }
 
   async #write(outcome: Outcome): Promise<void> {

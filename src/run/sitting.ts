@@ -20,7 +20,7 @@ import type { OnRunEvent } from "./events.ts";
 import { Handling } from "./handling.ts";
 import type { Hold } from "./hold.ts";
 import { Inbox } from "./inbox.ts";
-import { leave } from "./leave.ts";
+import { leave, tellLeaving } from "./leave.ts";
 import type { Presence } from "./presence.ts";
 import { Recording } from "./recording.ts";
 import { watchRedis } from "./redis-watch.ts";
@@ -182,7 +182,9 @@ export async function sit(parts: SittingParts): Promise<void> {
     unwatch();
     presence?.stop();
     const isOver = !stopping.aborted;
-    if (!isOver) await presence?.leaving().catch(onError);
+    // What is handed back from now on must not be handed out here again.
+    consumer?.pause();
+    if (!isOver) await tellLeaving(parts);
     await handling.settled();
     await leave({ ...parts, isOver, queue, consumer, inbox, refill, onError });
   }

@@ -1,5 +1,7 @@
 /** The promise's value, unless the signal aborts first: then its reason is thrown. */
 export async function untilStopped<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Whoever has stopped waiting hears of no failure.
+  promise.catch(() => {});
   signal.throwIfAborted();
   let stop = (): void => {};
   const stopped = new Promise<never>((_resolve, reject) => {
@@ -10,6 +12,5 @@ export async function untilStopped<T>(promise: Promise<T>, signal: AbortSignal):
     return await Promise.race([promise, stopped]);
   } finally {
     signal.removeEventListener("abort", stop);
-    promise.catch(() => {});
   }
 }

@@ -52,7 +52,7 @@ export class ServedRun {
   readonly #terms: RunTerms;
   readonly #consumer: Consumer;
   readonly #leaving = new AbortController();
-  readonly #inHand = new Set<number>();
+  readonly #inHand = new Map<number, Promise<Handled>>();
   readonly #faults = new Faults();
   readonly #answering: Omit<Answering, "stopping">;
   #inFlight = 0;
@@ -68,7 +68,7 @@ export class ServedRun {
       ...parts.place,
       name: parts.worker,
       capacity: parts.capacity,
-      handle: this.#handle,
+      handle: this.#take,
       clock: parts.clock,
       onError,
     });
@@ -95,7 +95,7 @@ export class ServedRun {
   /** Says which items it has in hand, should Redis forget. */
   async showHands(): Promise<void> {
     const { place, worker } = this.#parts;
-    await showHands(place, worker, [...this.#inHand], WORKER_LIVES_MS);
+    await showHands(place, worker, [...this.#inHand.keys()], WORKER_LIVES_MS);
   }
 
   /** Gives back what is not being called, and resolves when the rest is with the owner. */
@@ -116,10 +116,19 @@ export class ServedRun {
     await this.#deliver({ kind: "trouble", trouble });
   }
 
-  readonly #handle = async (handed: HandedHeld): Promise<Handled> => {
+  readonly #take = (handed: HandedHeld): Promise<Handled> => {
+    const { index } = handed.item;
+    // Handed out again after its hold had run out: the call in flight may still answer it.
+    const inHand = this.#inHand.get(index);
+    if (inHand !== undefined) return inHand;
+    const handled = this.#handle(handed).finally(() => this.#inHand.delete(index));
+    this.#inHand.set(index, handled);
+    return handled;
+  };
+
+  async #handle(handed: HandedHeld): Promise<Handled> {
     const { item, takeovers, lost } = handed;
     const stopping = AbortSignal.any([this.#leaving.signal, lost]);
-    this.#inHand.add(item.index);
     try {
       const answer: Answer =
         takeovers < MOST_TAKEOVERS
@@ -130,11 +139,9 @@ export class ServedRun {
       return "done";
     } catch (error) {
       if (error === stopping.reason || error === this.#parts.ending.reason) return "back";
-      return await this.#afterFault(handed, error, stopping);
-    } finally {
-      this.#inHand.delete(item.index);
+      return this.#afterFault(handed, error, stopping);
     }
-  };
+  }
 
   /** Brings an outcome to Redis. */
   async #hand({ item, token }: HandedHeld, { outcome, free }: Answer): Promise<void> {

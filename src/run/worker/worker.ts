@@ -99,9 +99,8 @@ export class Worker {
     this.#join(runs);
     this.#part(runs);
     this.#shareOut();
-    return !this.#parts.once || this.#served.size > 0 || this.#leaving.size > 0
-      ? true
-      : this.#isExpected(runs);
+    if (!this.#parts.once || this.#leaving.size > 0) return true;
+    return this.#isExpected(runs);
   }
 
   #join(runs: readonly KnownRun[]): void {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { Governor } from "../../../src/gateway/governor.ts";
 import type { Reply } from "../../../src/gateway/reply.ts";
+import { ItemTable } from "../../../src/ledger/item-table.ts";
 import type { Outcome } from "../../../src/outcome.ts";
 import { Window } from "../../../src/queue/window.ts";
 import { Handling } from "../../../src/run/handling.ts";
@@ -26,7 +27,10 @@ function aDesk(script: (call: Call) => Reply = () => aCompletion()) {
   const random = (): number => 1;
   const recording = new Recording(
     {
-      ledger: { record: (outcome) => Promise.resolve(void recorded.push(outcome)) },
+      ledger: {
+        record: (outcome) => Promise.resolve(void recorded.push(outcome)),
+        items: new ItemTable(),
+      },
       wanted,
       onOutcome: ({ index }) => wanted.delete(index),
     },

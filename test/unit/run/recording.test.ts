@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import { ItemTable } from "../../../src/ledger/item-table.ts";
 import type { Outcome } from "../../../src/outcome.ts";
 import { Window } from "../../../src/queue/window.ts";
 import { Recording } from "../../../src/run/recording.ts";
@@ -15,6 +16,7 @@ function aDesk(indexes: readonly number[]) {
   const window = new Window();
   for (const index of indexes) window.put(anItem(index));
   const wanted = new Set(indexes);
+  const items = new ItemTable();
   const written: Outcome[] = [];
   const told: [index: number, model: string | undefined, isInWindow: boolean][] = [];
   let disk = aDisk();
@@ -24,7 +26,9 @@ function aDesk(indexes: readonly number[]) {
         record: async (outcome) => {
           await disk.promise;
           written.push(outcome);
+          items.set(outcome.index, outcome.kind, 0);
         },
+        items,
       },
       wanted,
       onOutcome: ({ index }, model) => {
@@ -38,6 +42,7 @@ function aDesk(indexes: readonly number[]) {
     recording,
     window,
     written,
+    items,
     told,
     sync: () => disk.resolve(),
     fail: (error: Error) => {
@@ -73,11 +78,23 @@ describe("writing outcomes down", () => {
   });
 
   test("frees the place of an item that is wanted no longer", async () => {
-    const { recording, window, written } = aDesk([0]);
+    const { recording, window, written, items } = aDesk([0]);
     window.put(anItem(5));
+    items.set(5, "completed", 0);
     await recording.record(anOutcome(5));
     expect([window.has(5), written]).toEqual([false, []]);
   });
+
+  test.each(["pending", "failed"] as const)(
+    "keeps the answer to an item that is %s, though this sitting is not about it: it is paid for",
+    async (state) => {
+      const { recording, written, told, items, sync } = aDesk([0]);
+      if (state === "failed") items.set(5, state, 0);
+      sync();
+      await recording.record(anOutcome(5));
+      expect([written, told]).toEqual([[anOutcome(5)], []]);
+    },
+  );
 
   test("knows no model of an item that is not in its window", async () => {
     const { recording, window, told, sync } = aDesk([0]);
