@@ -58,6 +58,8 @@ interface Probes {
 interface Sent {
   readonly at: number;
   readonly tokens: number;
+  /** How many were sent before it, itself among them. */
+  readonly nth: number;
   /** Calls in flight when it was sent, itself among them. */
   readonly inFlight: number;
   readonly probes: Probes;
@@ -87,6 +89,10 @@ export class Governor {
   readonly #tokenPermits = new Permits(() => this.#supply.wanted());
   readonly #supply: Supply;
   #inFlight = 0;
+  /** Calls sent so far. */
+  #sent = 0;
+  /** Calls in flight when the one was sent whose refusal is not explained yet. */
+  #refusedInFlight = 0;
   #awaySince: number | null = null;
   #lastMessage = "";
   #lastShrinkAt = -Infinity;
@@ -218,9 +224,10 @@ export class Governor {
   #permit(tokens: number, probes: Probes): Permit {
     const at = this.#options.clock.monotonic();
     this.#inFlight += 1;
+    this.#sent += 1;
     this.#requests.sent(at, 1);
     this.#tokens.sent(at, tokens);
-    const sent: Sent = { at, tokens, inFlight: this.#inFlight, probes };
+    const sent: Sent = { at, tokens, nth: this.#sent, inFlight: this.#inFlight, probes };
     return {
       sentAt: at,
       report: (verdict, tokensUsed) => {
@@ -254,7 +261,8 @@ export class Governor {
     } else this.#awaySince = null;
     if (verdict.class !== "throttled") {
       this.#gate.letIn(sent.at);
-      if (!this.#requests.letIn(sent.at)) this.#shrink(now);
+      this.#slots.letIn(sent.inFlight);
+      if (!this.#requests.letIn(sent.at)) this.#slots.suspected(this.#refusedInFlight);
       this.#tokens.letIn(sent.at);
     }
     if (verdict.class === "retry" && verdict.outage) {
@@ -276,7 +284,7 @@ export class Governor {
     const opensAt = this.#gate.opensAt;
     if (opensAt !== null) this.#supply.tellClosed(opensAt - now);
     const { requestsPerMinute, tokensPerMinute, limit } = verdict;
-    const refusal = { now, sentAt: sent.at, isNews };
+    const refusal = { now, sentAt: sent.at, sentAfter: this.#sent - sent.nth, isNews };
     if (limit === "concurrency" || limit === "overload") {
       this.#requests.takeBack(sent.at, 1);
       this.#tokens.takeBack(sent.at, sent.tokens);
@@ -289,8 +297,9 @@ export class Governor {
     } else {
       this.#tokens.takeBack(sent.at, sent.tokens);
       const explained = this.#requests.refused({ ...refusal, units: 1, told: requestsPerMinute });
-      // Where the rate does not explain it, the number of calls at once may.
-      if (!explained) this.#shrink(now);
+      // Where the rate does not explain the last burst, the number of calls at once may.
+      if (!explained) this.#slots.suspected(this.#refusedInFlight);
+      if (isNews) this.#refusedInFlight = sent.inFlight;
     }
   }
 

@@ -1,23 +1,22 @@
 import { Admitted, LONGEST_STRETCH_MS } from "./admitted.ts";
+import { type Burst, paceBefore, Suspicion } from "./suspicion.ts";
 
 const MINUTE_MS = 60_000;
 /** A limit that was only measured may be a little lower. */
 const MEASURED_SHARE = 0.99;
-/** Within such a stretch a limit per second shows. */
-const SHORT_STRETCHES_MS = [1_000, 2_000, 5_000, 10_000, LONGEST_STRETCH_MS];
-/** Fewer units than these tell no rate. */
-const FEWEST_UNITS = 10;
-/** After a pause so few were let in that the limit is one over a longer time. */
-const NEXT_TO_NONE = 2;
-/** A limit refuses most of what comes too soon; a single bad channel refuses one call among many. */
-const LIMIT_SHARE = 0.3;
-const FEWEST_REFUSALS = 3;
-/** What was measured twice is true. */
-const SAME_SHARE = 0.15;
+/** So often in a row not even a pause has helped: the limit is one over a whole minute. */
+const FEWEST_IN_A_ROW = 5;
+/** A limit that is named holds only if no more than this above it was let in within a minute. */
+const EXCEEDED_SHARE = 1.15;
+/** A limit that less than this was ever used of has held nothing back. */
+const REACHED_SHARE = 0.8;
 /** A refusal although so little of the limit was used has another cause. */
 const SURPRISING_SHARE = 0.7;
 /** Refusals that may be nobody's limit take no more of the rate than this leaves. */
-const DOUBTFUL_FLOOR = 0.85;
+const DOUBTFUL_FLOOR = 0.9;
+/** Units that must be expected in a stretch to tell from it whether a rate is used. */
+const EXPECTED_UNITS = 10;
+const SHORTEST_STRETCH_MS = 1_000;
 /** A limit may have been raised: when that is tried first, and how much longer later, and at most. */
 const FIRST_TRIAL_MS = 8_000;
 const TRIAL_INTERVAL_GROWTH = 5;
@@ -34,27 +33,16 @@ const NEW_SHARE = 0.1;
 /** A trial that got this far has shown that the limit has risen. */
 const RISEN_SHARE = 1.1;
 
-/** A burst of refusals, until a call is let in again. */
-interface Burst {
-  readonly at: number;
-  /** When the first call of those refused was sent. */
-  readonly sentAt: number;
-  /** Units that had been let in since the burst before. */
-  readonly unitsBefore: number;
-  refused: number;
-  /** Calls that were sent at the same time or later, and let in. */
-  letIn: number;
-}
-
 /**
  * Finds how many units (requests or tokens) a minute an account allows, and what rate to use.
  * A limit that somebody named is used at once; one that nobody named shows when it refuses: it is
- * what was let in until then. From time to time a little more is tried.
+ * what was let in until then. Single refusals show none. From time to time a little more is tried.
  */
 export class RateFinder {
   #most: number | null;
   readonly #usedShare: number;
   readonly #admitted = new Admitted();
+  readonly #suspicion = new Suspicion();
   /** The limit as named or measured. */
   #limit: number | null;
   #rate: number | null;
@@ -63,14 +51,14 @@ export class RateFinder {
   /** The highest limit of this run. */
   #highest = 0;
   #learned = false;
+  /** The limit that the gateway named last. */
+  #told: number | null = null;
   #burst: Burst | null = null;
-  /** What the last burst that proved nothing had measured. */
-  #suspected: number | null = null;
   /** Units sent since the last burst of refusals began, which was at that time. */
-  #sinceRefusal = Infinity;
+  #sinceRefusal = 0;
   /** Units that nobody else has been told of. */
   #untold = 0;
-  #refusedAt = -Infinity;
+  #refusedAt: number;
   #isLong = false;
   #isTrial = false;
   #trialAfterMs = FIRST_TRIAL_MS;
@@ -89,6 +77,7 @@ export class RateFinder {
     this.#limit = learned === null ? most : Math.min(learned, most ?? Infinity);
     this.#certain = this.#limit;
     this.#rate = this.#limit === null ? null : this.#limit * this.#usedShare;
+    this.#refusedAt = now;
     if (learned !== null) this.#nextTrialAt = now + FIRST_TRIAL_MS;
   }
 
@@ -113,9 +102,9 @@ export class RateFinder {
     return this.#rate;
   }
 
-  /** Units per minute that the account allows, as found out during this run; null where nothing was. */
+  /** Units per minute that the account allows, where that held this run back; else null. */
   get learned(): number | null {
-    return this.#learned ? this.#limit : null;
+    return this.#learned ? this.#certain : null;
   }
 
   /** Units per minute to be used at most, as the user allows; null where the user did not say. */
@@ -153,6 +142,7 @@ export class RateFinder {
    * A call was refused, perhaps because of this limit.
    *
    * @param units that it had been {@link sent} with.
+   * @param sentAfter calls that had been sent after it by now.
    * @param told units per minute, where the refusal names the limit.
    * @param isNews false for the other refusals of one burst.
    * @returns false where the last burst had nothing to do with this limit, as far as one can tell.
@@ -161,22 +151,40 @@ export class RateFinder {
     readonly now: number;
     readonly sentAt: number;
     readonly units: number;
+    readonly sentAfter: number;
     readonly told: number | null;
     readonly isNews: boolean;
   }): boolean {
-    const { now, sentAt, units, told, isNews } = call;
+    const { now, sentAt, units, sentAfter, told, isNews } = call;
     this.takeBack(sentAt, units);
     if (!isNews) {
-      if (this.#burst !== null) this.#burst.refused += 1;
+      if (this.#burst !== null) {
+        this.#burst.refused += 1;
+        this.#burst.unitsBefore -= units;
+      }
       return true;
     }
-    const explained = this.#conclude();
-    const burst = { at: now, sentAt, unitsBefore: this.#sinceRefusal, refused: 1, letIn: 0 };
+    const before = this.#sinceRefusal < 1 ? this.#burst : null;
+    const explained = this.#conclude(false);
+    this.#burst = {
+      at: now,
+      since: this.#refusedAt,
+      unitsBefore: this.#sinceRefusal,
+      calls: 1 + sentAfter,
+      refused: 1,
+      told,
+      inARow: 1 + (before?.inARow ?? 0),
+      minuteBefore:
+        before === null
+          ? null
+          : (before.minuteBefore ?? this.#within(LONGEST_STRETCH_MS, before.at)),
+    };
     this.#sinceRefusal = 0;
     this.#refusedAt = now;
-    this.#burst = told === null ? burst : null;
-    if (told !== null) this.#believe(told, this.#measure(burst), now);
-    else this.#nextTrialAt = Math.max(this.#nextTrialAt, now + FIRST_TRIAL_MS);
+    if (told !== null && this.#isCredible(told, now)) {
+      this.#burst = null;
+      this.#believe(told, now);
+    }
     return explained;
   }
 
@@ -186,11 +194,8 @@ export class RateFinder {
    * @returns false when that ends a burst of refusals that had nothing to do with this limit.
    */
   letIn(sentAt: number): boolean {
-    const burst = this.#burst;
-    if (burst === null) return true;
-    if (sentAt > burst.at) return this.#conclude();
-    if (sentAt >= burst.sentAt) burst.letIn += 1;
-    return true;
+    if (this.#burst === null || sentAt <= this.#burst.at) return true;
+    return this.#conclude(true);
   }
 
   /** Another process that uses the account goes by another rate. */
@@ -200,7 +205,9 @@ export class RateFinder {
     const isTakenBack = rate < before && rate * RISEN_SHARE > before;
     if (isTakenBack) this.#trySeldomer(TRIAL_INTERVAL_GROWTH);
     this.#rate = Math.min(rate, this.most ?? Infinity);
-    this.#limit = this.#certain = this.#rate / this.#usedShare;
+    const limit = this.#rate / this.#usedShare;
+    this.#learned &&= Math.abs(limit / (this.#limit ?? 0) - 1) <= NEW_SHARE;
+    this.#limit = this.#certain = limit;
     this.#isTrial = false;
     this.#nextTrialAt = now + this.#trialAfterMs;
   }
@@ -208,9 +215,8 @@ export class RateFinder {
   /** Calls wait because of this rate: tries a higher one now and then. */
   pressed(now: number): void {
     if (this.#rate === null || this.#limit === null) return;
-    // As long as nothing is let in at all, there is nothing more to be had.
-    if (this.#sinceRefusal <= NEXT_TO_NONE) this.#nextTrialAt = now + this.#trialAfterMs;
-    if (now < this.#nextTrialAt) return;
+    // As long as nothing is let in, or less than the rate, there is nothing more to be had.
+    if (now < this.#nextTrialAt || this.#burst !== null || !this.#isUsed(this.#rate, now)) return;
     const most = this.most ?? Infinity;
     if (this.#rate >= most) return;
     if (!this.#isTrial) {
@@ -218,8 +224,11 @@ export class RateFinder {
       this.#rate = Math.min(most, this.#limit * TRIAL_SHARE);
       this.#steppedAt = now;
     } else if (now - this.#steppedAt >= TRIAL_STEP_MS) {
-      if (this.#rate > this.#limit * RISEN_SHARE) {
+      if (this.#hasRisen(now)) {
         this.#settleOn(this.#rate, 1 / this.#usedShare, now);
+        // Nothing was refused: the limit may be any higher one.
+        this.#learned = this.#isLong = false;
+        this.#told = null;
       }
       this.#isTrial = true;
       this.#rate = Math.min(most, this.#rate * TRIAL_GROWTH);
@@ -228,44 +237,80 @@ export class RateFinder {
     }
   }
 
-  /** The gateway named its limit. */
-  #believe(told: number, measured: number | null, now: number): void {
-    // Refused again, far below the limit as named: others use the account too, and leave this much.
-    const isShared = told === this.#limit && !this.#isTrial && this.#isSurprising(measured);
-    const repeated = this.#isTrial && told === this.#limit;
-    this.#settleOn(isShared && measured !== null ? measured : told, 1, now, repeated);
+  /** Whether a trial has shown that the limit is higher now; one over a minute takes a minute. */
+  #hasRisen(now: number): boolean {
+    const [rate, limit] = [this.#rate ?? 0, (this.#limit ?? 0) * RISEN_SHARE];
+    return rate > limit && (!this.#isLong || this.#within(LONGEST_STRETCH_MS, now) > limit);
   }
 
-  /** Judges the last burst of refusals, now that it is over. */
-  #conclude(): boolean {
+  #isUsed(rate: number, now: number): boolean {
+    const stretch = Math.max(SHORTEST_STRETCH_MS, (EXPECTED_UNITS * MINUTE_MS) / rate);
+    const ms = Math.min(LONGEST_STRETCH_MS, stretch);
+    return (this.#within(ms, now) * MINUTE_MS) / ms >= rate * REACHED_SHARE;
+  }
+
+  /** Whether a limit that the gateway names is news, and may be the one that holds. */
+  #isCredible(told: number, now: number): boolean {
+    if (told === this.#told || this.#within(LONGEST_STRETCH_MS, now) > told * EXCEEDED_SHARE) {
+      return false;
+    }
+    return this.#limit === null || told <= this.#limit || this.#isReached(told, now);
+  }
+
+  #isReached(told: number, now: number): boolean {
+    const isFull = this.#within(LONGEST_STRETCH_MS, now) >= told * REACHED_SHARE;
+    return isFull || this.#isUsed(told, now);
+  }
+
+  #believe(told: number, now: number): void {
+    this.#told = told;
+    this.#settleOn(told, 1, now);
+    this.#learned = this.#isReached(told, now);
+  }
+
+  /**
+   * Judges the last burst of refusals.
+   *
+   * @param isOver whether a call was let in after it.
+   */
+  #conclude(isOver: boolean): boolean {
     const burst = this.#burst;
     this.#burst = null;
     if (burst === null) return true;
-    const { at, refused, letIn } = burst;
-    const measured = this.#measure(burst);
-    if (measured === null) return this.#rate !== null;
-    const isSame =
-      this.#suspected !== null && Math.abs(measured / this.#suspected - 1) < SAME_SHARE;
-    const isEnough = isSame || refused >= FEWEST_REFUSALS || (refused > 1 && letIn === 0);
-    const isClear = isEnough && refused >= LIMIT_SHARE * (refused + letIn);
-    if (this.#isTrial && this.#limit !== null && !this.#isSurprising(measured)) {
+    const { at, told, inARow, minuteBefore } = burst;
+    const pace = paceBefore(burst, this.#admitted);
+    const isClear = isOver && this.#suspicion.confirmedBy(burst, pace);
+    // Where nothing was let in before either, there is nothing to go by.
+    const isLong = (minuteBefore ?? 0) >= 1 && inARow >= FEWEST_IN_A_ROW;
+    const found = isLong ? minuteBefore : isClear ? (pace?.perMinute ?? null) : null;
+    const measured = this.#isLong ? this.#within(LONGEST_STRETCH_MS, at) : (pace?.perMinute ?? 0);
+    const isSurprising = measured < (this.#limit ?? Infinity) * SURPRISING_SHARE;
+    if (this.#isTrial && this.#limit !== null && !(isSurprising && found !== null)) {
       // What was let in during a trial is no more than the limit, and shows when that has risen.
       const isNear = (this.#rate ?? 0) <= this.#limit * RISEN_SHARE;
       const isHigher = measured > this.#limit * TRIAL_SHARE;
-      this.#settleOn(isHigher ? measured : this.#limit, 1, at, isNear);
-    } else if (this.#isLong || isClear) {
-      this.#suspected = null;
-      this.#settleOn(measured, MEASURED_SHARE, at);
-    } else if (this.#limit === null || this.#isSurprising(measured)) {
-      this.#suspected = measured;
-      return false;
-    } else {
+      if (isHigher) this.#settleOn(Math.min(measured, told ?? Infinity), 1, at, isNear);
+      else this.#stayAt(this.#limit, 1, at, isNear);
+    } else if (found !== null) {
+      this.#isLong = isLong;
+      // Far below the limit as named: others use the account too, and leave this much.
+      const isTold = told !== null && Math.abs(found / told - 1) <= 1 - SURPRISING_SHARE;
+      if (isTold) this.#believe(told, at);
+      else this.#settleOn(found, MEASURED_SHARE, at);
+    } else if (!isSurprising && this.#limit !== null && this.#limit !== this.#told) {
       const floor = (this.#certain ?? 0) * DOUBTFUL_FLOOR;
-      const certain = this.#certain;
-      this.#settleOn(Math.max(floor, Math.min(measured, this.#limit)), MEASURED_SHARE, at);
-      this.#certain = certain;
-    }
+      const isLearned = this.#learned;
+      this.#stayAt(Math.max(floor, Math.min(measured, this.#limit)), MEASURED_SHARE, at);
+      this.#learned = isLearned;
+    } else return !isOver && this.#sinceRefusal < 1;
     return true;
+  }
+
+  /** Settles on a limit that is no other one, as far as one knows. */
+  #stayAt(limit: number, share: number, now: number, repeated = false): void {
+    const certain = Math.max(limit, this.#certain ?? 0);
+    this.#settleOn(limit, share, now, repeated);
+    this.#certain = certain;
   }
 
   #settleOn(limit: number, share: number, now: number, repeated = false): void {
@@ -290,23 +335,7 @@ export class RateFinder {
     this.#trialAfterMs = Math.min(LONGEST_TRIAL_INTERVAL_MS, this.#trialAfterMs * growth);
   }
 
-  #isSurprising(measured: number | null): boolean {
-    return measured !== null && this.#limit !== null && measured < this.#limit * SURPRISING_SHARE;
-  }
-
-  /** Units per minute that were let in until the burst; null where too few were to tell. */
-  #measure({ at, unitsBefore }: Burst): number | null {
-    if (unitsBefore <= NEXT_TO_NONE) {
-      // Even a pause did not help: what counts are all units of a minute. Those before the pause
-      // are among them only at the first such refusal.
-      if (this.#isLong) return null;
-      this.#isLong = true;
-    }
-    if (this.#isLong) return this.#admitted.within(LONGEST_STRETCH_MS, at) || null;
-    for (const stretch of SHORT_STRETCHES_MS) {
-      const units = this.#admitted.within(stretch, at);
-      if (units >= FEWEST_UNITS) return (units * MINUTE_MS) / stretch;
-    }
-    return null;
+  #within(ms: number, now: number): number {
+    return this.#admitted.within(ms, now);
   }
 }

@@ -7,6 +7,8 @@ const ANSWERS_PER_STEP = 20;
 const FIRST_TRIAL_MS = 60_000;
 const TRIAL_INTERVAL_GROWTH = 5;
 const LONGEST_TRIAL_INTERVAL_MS = 600_000;
+/** How much of what was let in at once still counts after a refusal that it does not explain. */
+const STILL_TRUE = 0.9;
 /** A limit that differs by more than this is another one. */
 const NEW_SHARE = 0.1;
 
@@ -24,6 +26,8 @@ export class Slots {
   #found: number | null = null;
   /** The same when more were refused last. */
   #held: number | null = null;
+  /** Calls at once that were let in lately. */
+  #letIn = 0;
   /** Whether this run was refused for their number. */
   #isLearned = false;
   #trialAfterMs = FIRST_TRIAL_MS;
@@ -95,6 +99,26 @@ export class Slots {
     this.#isStarting = false;
     this.#answers = 0;
     this.#limit = Math.max(1, Math.floor(this.#limit / 2));
+  }
+
+  /** A call was let in that was sent as one of so many at once. */
+  letIn(calls: number): void {
+    this.#letIn = Math.max(this.#letIn, calls);
+  }
+
+  /**
+   * A call was refused and nothing explains it. Where so many at once were not let in lately, half
+   * as many go from now on, or as many as were let in.
+   *
+   * @param calls that were in flight with it.
+   */
+  suspected(calls: number): void {
+    const known = this.#letIn;
+    this.#letIn *= STILL_TRUE;
+    if (calls <= known || calls <= 1) return;
+    const limit = this.#limit;
+    this.shrink();
+    this.#limit = Math.min(limit, Math.max(this.#limit, Math.floor(known)));
   }
 
   /**

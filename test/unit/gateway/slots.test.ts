@@ -155,6 +155,23 @@ describe("slots", () => {
     expect(slots.limit).toBe(51);
   });
 
+  it.each([
+    ["as many were let in lately: all may go on", 40, 64],
+    ["less were let in lately: those may go on", 41, 40],
+  ])("after a refusal that nothing explains, where %s", (_what, calls, allowed) => {
+    const slots = crowded(64);
+    slots.letIn(40);
+    slots.suspected(calls);
+    expect(slots.limit).toBe(allowed);
+  });
+
+  it("shrink after all when such refusals go on", () => {
+    const slots = crowded(64);
+    slots.letIn(40);
+    for (let refusal = 0; refusal < 40; refusal += 1) slots.suspected(40);
+    expect(slots.limit).toBe(1);
+  });
+
   it("begin to count answers anew with each shrinking", () => {
     const slots = crowded(8);
     slots.shrink();
