@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 
+import { examples } from "./examples.ts";
 import type { ExitCode, Io } from "./io.ts";
 import { addRedisOption, wholeNumber } from "./options.ts";
 
@@ -10,6 +11,7 @@ export function addHousekeeping(program: Command, io: Io, done: (code: ExitCode)
     .description("list runs with their state, counts, cost, age and size")
     .argument("[dir]", "a directory that holds runs; default: runs/")
     .option("--json", "one JSON object per run on stdout")
+    .addHelpText("after", examples("runs", "runs /srv/nightshift/runs --json"))
     .action(async (directory: string | undefined, flags: object) => {
       const { runsCommand } = await import("./runs.ts");
       done(await runsCommand(directory ?? null, flags, io));

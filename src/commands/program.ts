@@ -5,6 +5,7 @@ import { readEnvironmentIn } from "../system/env.ts";
 import { VERSION } from "../system/version.ts";
 import { renderError } from "../terminal/error-text.ts";
 import { withTypedCommands } from "../terminal/typed-commands.ts";
+import { examples } from "./examples.ts";
 import { addHousekeeping } from "./housekeeping.ts";
 import { watchStop } from "./interrupted.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
@@ -132,6 +133,10 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
       "also the runs of all machines there (NIGHTSHIFT_REDIS_URL), without a directory",
     )
     .option("--json", "one JSON object per run on stdout")
+    .addHelpText(
+      "after",
+      examples("status", "status runs/reviews-20260102T020000Z", "status runs --json"),
+    )
     .action(async (directory: string | undefined, flags: object) => {
       const { statusCommand } = await import("./status.ts");
       done(await statusCommand(directory ?? null, flags, io));
@@ -143,6 +148,7 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .argument("<run-dir>", "a run directory")
     .option("--json", "the result as JSON on stdout")
     .option("--quiet", "say nothing when all is well")
+    .addHelpText("after", examples("verify runs/reviews-20260102T020000Z"))
     .action(async (directory: string, flags: object) => {
       const { verifyCommand } = await import("./verify.ts");
       done(await verifyCommand(directory, flags, io));
@@ -157,6 +163,13 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option("--csv-safe", "escape cells that a spreadsheet would run as formulas")
     .option("--json", "the result as JSON on stdout")
     .option("--quiet", "say nothing")
+    .addHelpText(
+      "after",
+      examples(
+        "export runs/reviews-20260102T020000Z --format jsonl",
+        "export runs/reviews-20260102T020000Z --csv-bom",
+      ),
+    )
     .action(async (directory: string, flags: object) => {
       const { exportCommand } = await import("./export.ts");
       done(await exportCommand(directory, flags, io));
@@ -171,6 +184,14 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option("--encoding <name>", "encoding of the input, such as gb18030")
     .addOption(delimiterOption())
     .option("--force", "overwrite an existing job file")
+    .addHelpText(
+      "after",
+      examples(
+        "init reviews.csv",
+        "init reviews.csv --out jobs/reviews.yaml",
+        "init umfrage.csv --delimiter ';' --encoding gb18030",
+      ),
+    )
     .action(async (input: string, flags: object) => {
       const { initCommand } = await import("./init.ts");
       done(await initCommand(input, flags, io));
@@ -181,6 +202,7 @@ function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .description("list the models that the gateway offers to your key")
     .option("--base-url <url>", "address of the gateway (NIGHTSHIFT_BASE_URL)")
     .option("--json", "as NDJSON on stdout")
+    .addHelpText("after", examples("models", "models --json"))
     .action(async (flags: object) => {
       const { modelsCommand } = await import("./models.ts");
       done(await modelsCommand(flags, io));

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 
+import { examples } from "./examples.ts";
 import type { ExitCode, Io } from "./io.ts";
 import { addLogLevel, addReportOptions } from "./options.ts";
 
@@ -32,6 +33,7 @@ export function addScheduling(program: Command, io: Io, done: (code: ExitCode) =
     .description("each job's schedule, next time, last result and how long it took")
     .argument("[jobs...]", "directories of job files, or job files", [JOBS_DIRECTORY])
     .option("--json", "as NDJSON on stdout")
+    .addHelpText("after", examples("schedule list", "schedule list jobs/nightly.yaml --json"))
     .action(async (targets: string[], flags: object) => {
       const { scheduleListCommand } = await import("./schedule.ts");
       done(await scheduleListCommand(targets, flags, io));
@@ -41,6 +43,7 @@ export function addScheduling(program: Command, io: Io, done: (code: ExitCode) =
     .description("the next three times, by the job's own clock and in UTC")
     .argument("[jobs...]", "directories of job files, or job files", [JOBS_DIRECTORY])
     .option("--json", "as NDJSON on stdout")
+    .addHelpText("after", examples("schedule next jobs/nightly.yaml"))
     .action(async (targets: string[], flags: object) => {
       const { scheduleNextCommand } = await import("./schedule.ts");
       done(await scheduleNextCommand(targets, flags, io));
@@ -49,6 +52,7 @@ export function addScheduling(program: Command, io: Io, done: (code: ExitCode) =
     .description("fire a job now, in a run directory of its own, whatever its schedule says")
     .argument("<job.yaml>", "a job file with a schedule")
     .option("--base-url <url>", "address of the gateway (NIGHTSHIFT_BASE_URL)")
+    .addHelpText("after", examples("schedule run jobs/nightly.yaml"))
     .action(async (file: string, flags: object) => {
       const { scheduleRunCommand } = await import("./schedule.ts");
       done(await scheduleRunCommand(file, flags, io));

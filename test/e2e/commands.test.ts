@@ -440,6 +440,31 @@ describe("the command line", () => {
     expect([help.code, help.stdout]).toEqual([0, expect.stringContaining("Exit codes")]);
   });
 
+  it.each([
+    ["run"],
+    ["retry"],
+    ["status"],
+    ["verify"],
+    ["export"],
+    ["init"],
+    ["models"],
+    ["runs"],
+    ["clean"],
+    ["worker"],
+    ["pause"],
+    ["scheduler"],
+    ["schedule", "list"],
+    ["schedule", "next"],
+    ["schedule", "run"],
+    ["sandbox"],
+  ])("shows how %s %s is used", async (...command) => {
+    const { code, stdout } = await world.nightshift([...command, "--help"]);
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringContaining(`$ nightshift ${command.join(" ")}`),
+    ]);
+  });
+
   it("refuses an unknown command", async () => {
     const exit = await world.nightshift(["rnu"]);
     expect([exit.code, exit.stdout, exit.stderr]).toEqual([1, "", expect.stringContaining("rnu")]);
