@@ -67,12 +67,7 @@ export class AttemptHistory {
     const answers = this.#answersSeen();
     const mayCount = answers > this.#answersBefore;
     this.#answersBefore = answers;
-    if (verdict.class === "completed") return;
-    if (verdict.class === "fail-item") {
-      // A filtered or cut answer is an answer, and charged like one.
-      if (verdict.failure.response?.status === 200) this.#possiblyBilled += 1;
-      return;
-    }
+    if (verdict.class === "completed" || verdict.class === "fail-item") return;
     const { code } = verdict.failure;
     this.#retries.set(code, (this.#retries.get(code) ?? 0) + 1);
     switch (verdict.class) {

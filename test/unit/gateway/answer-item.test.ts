@@ -111,10 +111,6 @@ const THROTTLED = anError(429, "rate_limit_exceeded", "Please try again in 5s.")
 const BAD_KEY = anError(401, "", "Invalid token");
 /** An answer without one: possibly billed, and no outage. */
 const EMPTY = anAnswer(200, '{"choices":[]}');
-const FILTERED = anAnswer(
-  200,
-  '{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}],"usage":{"total_tokens":17}}',
-);
 
 function leftovers({ clock, governor, stopping, ending }: Desk): unknown {
   return {
@@ -319,18 +315,6 @@ describe("an item that fails alone, while the gateway lists its models,", () => 
 });
 
 describe("an item that was possibly billed", () => {
-  it("is one whose answer was filtered, too: it was made", async () => {
-    const desk = aDesk(replies(FILTERED));
-    const came = desk.begin();
-    await desk.clock.advance(DAY_MS);
-    expect(came.answer?.outcome).toMatchObject({
-      kind: "failed",
-      class: "item",
-      attempts: 1,
-      possiblyBilled: 1,
-    });
-  });
-
   it("is tried twice more", async () => {
     const desk = aDesk(replies(EMPTY), { attempts: 20 });
     const came = desk.begin();
