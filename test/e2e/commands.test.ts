@@ -457,7 +457,7 @@ describe("the command line", () => {
     ["schedule", "next"],
     ["schedule", "run"],
     ["sandbox"],
-  ])("shows how %s %s is used", async (...command) => {
+  ])("has an example of %s in its help", async (...command) => {
     const { code, stdout } = await world.nightshift([...command, "--help"]);
     expect([code, stdout]).toEqual([
       0,
