@@ -23,7 +23,8 @@ const NO_FILES: TlsFiles = { ca: null, cert: null, key: null };
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Longer than any blocking read of the queue, which lasts 10 s at most. */
 const SILENCE_MS = 30_000;
-const LONGEST_RECONNECT_PAUSE_MS = 5_000;
+/** Between two attempts to reach a Redis that is away. */
+export const LONGEST_RECONNECT_PAUSE_MS = 5_000;
 
 /**
  * Connects to a Redis or Valkey and waits until it answers.

@@ -87,10 +87,12 @@ export async function conduct(
     "started",
   );
 
-  const { stop, limits } =
+  const wasLeft = found.in_redis ?? false;
+  const { stop, limits, inRedis } =
     wanted.size === 0
       ? NO_WORK
-      : await askOnce({ scene, manifest, ledger, wanted, log }, earlier?.answers ?? null);
+      : await askOnce({ scene, manifest, wasLeft, ledger, wanted, log }, earlier?.answers ?? null);
+  if (order.redis !== null) manifest = { ...manifest, in_redis: inRedis ?? wasLeft };
   // A stop that came with the last outcome leaves nothing to continue.
   if (stop !== null && wanted.size > 0) {
     log.warn({ event: "run.stopped", reason: stop.reason, err: stop }, stop.message);

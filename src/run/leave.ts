@@ -36,8 +36,15 @@ export async function tellLeaving({
   await within(TIDY_MS, clock, () => presence?.leaving());
 }
 
-/** Leaves Redis as a sitting should: with nothing in it but what somebody still has in hand. */
-export async function leave(parts: LeaveParts): Promise<void> {
+/** What became of what a run had in Redis. */
+type Leaving = "gone" | "kept" | "no answer";
+
+/**
+ * Leaves Redis as a sitting should: with nothing in it but what somebody still has in hand.
+ *
+ * @returns whether nothing is left there.
+ */
+export async function leave(parts: LeaveParts): Promise<boolean> {
   const { place, presence, queue, consumer, inbox, refill, clock, onError } = parts;
   const { connection } = place;
   const isThere = (): boolean => connection.status === "ready";
@@ -47,33 +54,33 @@ export async function leave(parts: LeaveParts): Promise<void> {
       await Promise.all([consumer?.close(), refill.close()]);
       if (presence === null) await queue.clear();
     }));
-  const isLeft = presence === null || (inTime && (await leaveShared(parts, presence)));
+  const leaving =
+    presence === null ? "gone" : inTime ? await leaveShared(parts, presence) : "no answer";
   await within(TIDY_MS, clock, async () => inbox?.close());
-  if (inTime && isLeft) await queue.close().catch(onError);
+  if (inTime && leaving !== "no answer") await queue.close().catch(onError);
   else {
     // The ledger has everything: a Redis that does not answer must not hold the sitting.
     consumer?.abandon();
   }
+  return leaving === "gone";
 }
 
-/** Whether Redis took it. */
-async function leaveShared(parts: LeaveParts, presence: Presence): Promise<boolean> {
+async function leaveShared(parts: LeaveParts, presence: Presence): Promise<Leaving> {
   const { isOver, queue, inbox, clock } = parts;
-  if (isOver) {
-    return within(TIDY_MS, clock, async () => {
-      await queue.clear();
-      await presence.forget(true);
-    });
-  }
-  if (!(await within(TIDY_MS, clock, () => queue.pause()))) return false;
+  const forget = async (): Promise<void> => {
+    await queue.clear();
+    await presence.forget(isOver);
+  };
+  if (isOver) return (await within(TIDY_MS, clock, forget)) ? "gone" : "no answer";
+  if (!(await within(TIDY_MS, clock, () => queue.pause()))) return "no answer";
   const nobodyWorks = await workersEnd(parts);
-  return within(TIDY_MS, clock, async () => {
+  const isKept = !nobodyWorks || presence.state === "paused";
+  const answered = await within(TIDY_MS, clock, async () => {
     await inbox?.caughtUp();
-    if (nobodyWorks && presence.state !== "paused") {
-      await queue.clear();
-      await presence.forget(false);
-    } else await presence.leave();
+    await (isKept ? presence.leave() : forget());
   });
+  if (!answered) return "no answer";
+  return isKept ? "kept" : "gone";
 }
 
 /**

@@ -96,6 +96,7 @@ export async function beginSitting(
     items,
     base_url: order.access.baseUrl,
     ...(order.firing !== null && { schedule: firingNote(order.firing) }),
+    ...(order.redis !== null && { in_redis: true }),
     updated_at: now,
     finished_at: null,
     sittings: [...(await closedSittings(directory, found)), { started_at: now, ended_at: null }],

@@ -12,7 +12,7 @@ import type { WorkParts } from "./work-parts.ts";
  * @param hasBudget then only this process may call: it alone keeps the books.
  */
 export function openPresence(
-  { scene, manifest, ledger, wanted, log }: WorkParts,
+  { scene, manifest, wasLeft, ledger, wanted, log }: WorkParts,
   place: RunPlace,
   hasBudget: boolean,
 ): Presence | null {
@@ -42,6 +42,7 @@ export function openPresence(
     place,
     terms,
     since: Date.parse(manifest.created_at),
+    wasLeft,
     counts: () => {
       const { completed, failed } = ledger.items;
       meter.note(clock.monotonic(), -wanted.size, ledger.usage.tokens);

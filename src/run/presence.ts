@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import { LONGEST_RECONNECT_PAUSE_MS } from "../queue/connection.ts";
 import { SURE_MS } from "../queue/consumer.ts";
 import type { RunPlace } from "../queue/keys.ts";
 import {
@@ -17,12 +18,16 @@ import type { Log } from "../system/log.ts";
 import { matchesPattern } from "./worker/pattern.ts";
 
 const BEAT_MS = 1_000;
+/** Workers say every second what they have in hand. */
+const WORKERS_SPEAK_MS = 2_500;
 
 export interface PresenceParts {
   readonly place: RunPlace;
   readonly terms: RunTerms;
   /** When the run began, in wall-clock milliseconds. */
   readonly since: number;
+  /** Whether an earlier sitting left something in Redis: then workers may have items in hand. */
+  readonly wasLeft: boolean;
   readonly counts: () => RunCounts;
   readonly clock: Clock;
   readonly log: Log;
@@ -48,6 +53,8 @@ export class Presence {
   #isBeating = false;
   /** When Redis took the last word, at least; infinity once it was told that it is away. */
   #heardAt = Infinity;
+  /** Redis has forgotten, or may have, what workers have in hand: by then they have said it again. */
+  #spokenAt = -Infinity;
   #cancelBeat = (): void => {};
 
   constructor(parts: PresenceParts) {
@@ -76,9 +83,11 @@ export class Presence {
 
   /** Tells of the run for the first time; returns what is wanted of it. */
   async begin(): Promise<RunState> {
-    const { place } = this.#parts;
-    const { state } = await announceRun(place, this.#announcement(), true);
+    const { place, wasLeft } = this.#parts;
+    const { state, forgotten } = await announceRun(place, this.#announcement(), true);
     this.#state = state;
+    // Whether it was away until just now, and for how long, is not known here.
+    if (forgotten && wasLeft) this.#doubt(LONGEST_RECONNECT_PAUSE_MS);
     await this.#lookRound();
     return state;
   }
@@ -95,12 +104,29 @@ export class Presence {
     this.#cancelBeat();
   }
 
-  /** What workers say they have in hand. */
-  claimed(): Promise<ReadonlySet<number>> {
-    return seeHands(
-      this.#parts.place,
-      this.#workers.map(({ id }) => id),
-    );
+  /** Redis is back, perhaps with less than it knew, and workers may find that later than we do. */
+  wasAway(ms: number): void {
+    this.#doubt(Math.min(ms, LONGEST_RECONNECT_PAUSE_MS));
+  }
+
+  /** What workers say they have in hand. Where Redis has forgotten it, they are waited for. */
+  async claimed(signal: AbortSignal): Promise<ReadonlySet<number>> {
+    const { place, clock } = this.#parts;
+    for (;;) {
+      while (clock.monotonic() < this.#spokenAt) {
+        await clock.sleep(Math.min(BEAT_MS, this.#spokenAt - clock.monotonic()), signal);
+        await this.#announce();
+      }
+      await this.#lookRound();
+      const hands = await seeHands(
+        place,
+        this.#workers.map(({ id }) => id),
+      );
+      signal.throwIfAborted();
+      // Emptied just now, Redis knows of no hands either: asked afterwards, it cannot hide that.
+      await this.#announce();
+      if (clock.monotonic() >= this.#spokenAt) return hands;
+    }
   }
 
   /** Workers shall start no more calls: the owner is about to leave. */
@@ -146,10 +172,9 @@ export class Presence {
     this.#isBeating = true;
     const began = clock.monotonic();
     try {
-      const { state, forgotten } = await announceRun(place, this.#announcement(), false);
+      const state = await this.#announce();
       if (this.#listener === null) return;
       this.#heardAt = began;
-      if (forgotten) this.#listener.onForgotten();
       if (state !== this.#state) {
         this.#state = state;
         this.#listener.onWanted(state);
@@ -160,6 +185,21 @@ export class Presence {
     } finally {
       this.#isBeating = false;
     }
+  }
+
+  async #announce(): Promise<RunState> {
+    const { state, forgotten } = await announceRun(this.#parts.place, this.#announcement(), false);
+    if (forgotten) {
+      this.#doubt(0);
+      this.#listener?.onForgotten();
+    }
+    return state;
+  }
+
+  /** @param laterMs how much later than we workers may have found Redis. */
+  #doubt(laterMs: number): void {
+    const spokenAt = this.#parts.clock.monotonic() + WORKERS_SPEAK_MS + laterMs;
+    this.#spokenAt = Math.max(this.#spokenAt, spokenAt);
   }
 
   async #lookRound(): Promise<void> {

@@ -11,7 +11,7 @@ export interface RedisWatchParts {
   readonly log: Log;
   readonly onEvent: (event: RedisEvent) => void;
   /** Whoever filled that Redis looks after what is missing in it. */
-  readonly onBack?: () => void;
+  readonly onBack?: (awayMs: number) => void;
 }
 
 /**
@@ -41,12 +41,13 @@ export function watchRedis(parts: RedisWatchParts): () => void {
   };
   const onReady = (): void => {
     if (lostAt === null) return;
-    const seconds = Math.round((clock.monotonic() - lostAt) / 100) / 10;
+    const awayMs = clock.monotonic() - lostAt;
+    const seconds = Math.round(awayMs / 100) / 10;
     lostAt = null;
     told.clear();
     log.info({ event: "redis.back", seconds }, "Redis is back");
     onEvent({ event: "redis_back", seconds });
-    parts.onBack?.();
+    parts.onBack?.(awayMs);
   };
 
   connection.on("close", onClose);

@@ -3,21 +3,12 @@ import type { RunQueue } from "../queue/run-queue.ts";
 import type { Window } from "../queue/window.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 import type { Hold } from "./hold.ts";
 
 const CHUNK_ITEMS = 250;
-/** After Redis has forgotten, workers say within a second what they have in hand. */
-const WORKERS_SPEAK_MS = 2_500;
 /** An item that only a worker's word vouches for is looked after again so soon. */
 const LOOK_AGAIN_MS = 6_000;
-
-/** The part of a run that takes place elsewhere. */
-export interface Elsewhere {
-  /** Records what workers have sent so far. */
-  caughtUp(): Promise<void>;
-  /** What workers say they have in hand. */
-  claimed(): Promise<ReadonlySet<number>>;
-}
 
 export interface RefillParts {
   readonly queue: RunQueue;
@@ -48,12 +39,6 @@ export class Refill {
     this.#running ??= this.#runWhileDue().finally(() => (this.#running = undefined));
   }
 
-  /** Redis has forgotten what it knew, or may have. */
-  afterLoss(): void {
-    if (this.#parts.elsewhere === null) this.soon();
-    else this.#again(WORKERS_SPEAK_MS);
-  }
-
   async close(): Promise<void> {
     this.#closed.abort();
     this.#cancelAgain();
@@ -72,6 +57,7 @@ export class Refill {
       try {
         await this.#run();
       } catch (error) {
+        if (this.#closed.signal.aborted) return;
         this.#parts.log.warn(
           { event: "refill.failed", error: messageOf(error) },
           "could not look for lost items",
@@ -88,9 +74,8 @@ export class Refill {
     if (waiting.length === 0) return;
     const missing = await queue.missing(waiting);
     if (missing.length === 0) return;
-    // The queue first and then what was sent: an answer is sent before its item leaves the queue.
+    const claimed = await elsewhere?.claimed(this.#closed.signal);
     await elsewhere?.caughtUp();
-    const claimed = await elsewhere?.claimed();
     const lost = missing
       .filter((index) => !isInHand(index) && claimed?.has(index) !== true)
       .flatMap((index) => window.get(index) ?? []);

@@ -15,6 +15,7 @@ import type { Clock } from "../system/clock.ts";
 import type { Log } from "../system/log.ts";
 import { untilStopped } from "../system/until-stopped.ts";
 import { asRunStopped } from "./as-run-stopped.ts";
+import { type Elsewhere, takeUp } from "./elsewhere.ts";
 import { enqueue } from "./enqueue.ts";
 import type { OnRunEvent } from "./events.ts";
 import { Handling } from "./handling.ts";
@@ -58,9 +59,9 @@ const OPEN_AGAIN_MS = 1_000;
  * Brings every pending item through the queue to its outcome.
  *
  * @returns when all are recorded, or when the stopping signal has aborted and what was in flight
- *   is recorded.
+ *   is recorded: whether nothing of the run is left in Redis.
  */
-export async function sit(parts: SittingParts): Promise<void> {
+export async function sit(parts: SittingParts): Promise<boolean> {
   const { answering, place, presence, hold, wanted, clock, log } = parts;
   const { connection } = place;
   const { stopping } = answering;
@@ -98,10 +99,13 @@ export async function sit(parts: SittingParts): Promise<void> {
           clock,
           log,
         });
-  const elsewhere =
+  const elsewhere: Elsewhere | null =
     presence === null || inbox === null
       ? null
-      : { caughtUp: () => inbox.caughtUp(), claimed: () => presence.claimed() };
+      : {
+          claimed: (signal) => presence.claimed(signal),
+          caughtUp: () => inbox.caughtUp(),
+        };
   const isInHand = (index: number): boolean => handling.has(index);
   const refill = new Refill({ queue, window, isInHand, elsewhere, hold, clock, log });
 
@@ -120,7 +124,14 @@ export async function sit(parts: SittingParts): Promise<void> {
     }
     parts.onHeld(hold.isOn);
   };
-  const unwatch = watchRedis({ ...parts, connection, onBack: () => refill.afterLoss() });
+  const unwatch = watchRedis({
+    ...parts,
+    connection,
+    onBack: (awayMs) => {
+      presence?.wasAway(awayMs);
+      refill.soon();
+    },
+  });
   let cancelCheck = (): void => {};
   const check = (): void => {
     refill.soon();
@@ -130,18 +141,18 @@ export async function sit(parts: SittingParts): Promise<void> {
 
   /** What an earlier sitting left: outcomes that wait, and items that workers have in hand. */
   const open = async (): Promise<ReadonlySet<number>> => {
-    if (presence === null || inbox === null) {
+    if (presence === null || elsewhere === null) {
       await queue.clear();
       return new Set();
     }
     const state = await presence.begin();
-    await inbox.caughtUp();
-    const inHand = await queue.tidy();
-    if (state !== "paused") await queue.resume();
     await setHold(state);
-    return new Set([...inHand, ...(await presence.claimed())]);
+    const inHandElsewhere = await takeUp(queue, elsewhere, stopping);
+    if (state !== "paused") await queue.resume();
+    return inHandElsewhere;
   };
 
+  let isGone = false;
   try {
     const inHandElsewhere = await untilStopped(again(open, clock, stopping, onError), stopping);
     presence?.start({
@@ -149,7 +160,7 @@ export async function sit(parts: SittingParts): Promise<void> {
       onCutOff: () => hold.letGo(),
       onForgotten: () => {
         if (hold.isOn) queue.pause().catch(onError);
-        refill.afterLoss();
+        refill.soon();
       },
     });
     inbox?.start();
@@ -186,8 +197,9 @@ export async function sit(parts: SittingParts): Promise<void> {
     consumer?.pause();
     if (!isOver) await tellLeaving(parts);
     await handling.settled();
-    await leave({ ...parts, isOver, queue, consumer, inbox, refill, onError });
+    isGone = await leave({ ...parts, isOver, queue, consumer, inbox, refill, onError });
   }
+  return isGone;
 }
 
 /** Does it until it works: what Redis cannot do now, it can when it is back. */

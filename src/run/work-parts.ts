@@ -8,6 +8,8 @@ import type { Scene } from "./scene.ts";
 export interface WorkParts {
   readonly scene: Scene;
   readonly manifest: Manifest;
+  /** Whether an earlier sitting may have left something of the run in a shared Redis. */
+  readonly wasLeft: boolean;
   readonly ledger: Ledger;
   readonly wanted: Wanted;
   /** Those of the wanted items that are to be asked now; absent where that is all of them. */

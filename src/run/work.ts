@@ -32,11 +32,14 @@ export interface Worked {
   /** Null when every wanted item has its outcome. */
   readonly stop: RunStopped | null;
   readonly limits: Limits;
+  /** Whether something of the run is left in a shared Redis; null where it was not in one. */
+  readonly inRedis: boolean | null;
 }
 
 export const NO_WORK: Worked = {
   stop: null,
   limits: { rpm: null, tpm: null, concurrency: null },
+  inRedis: null,
 };
 
 /**
@@ -123,13 +126,14 @@ export async function work(parts: WorkParts): Promise<Worked> {
     stopping: stopping.signal,
   });
   let spending: Spending | null = null;
+  let inRedis = presence === null ? null : parts.wasLeft;
   try {
     spending = openSpending(parts, stop);
     if (order.works) {
       await preflight({ client, scene, health, signal: stopping.signal, log });
       await learnPrices({ scene, manifest, signal: stopping.signal, log });
     }
-    await sit({
+    const isGone = await sit({
       place,
       presence,
       hold,
@@ -147,6 +151,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
       onOutcome: (outcome, model) => tellOutcome(parts, outcome, model),
       onHeld,
     });
+    if (presence !== null) inRedis = !isGone;
   } catch (error) {
     stop(asRunStopped(error));
   } finally {
@@ -157,5 +162,9 @@ export async function work(parts: WorkParts): Promise<Worked> {
   }
   const limits = governor.learned;
   await keepLearned(order, limits);
-  return { stop: stopping.signal.aborted ? asRunStopped(stopping.signal.reason) : null, limits };
+  return {
+    stop: stopping.signal.aborted ? asRunStopped(stopping.signal.reason) : null,
+    limits,
+    inRedis,
+  };
 }

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 
+import type { SandboxOptions } from "../../src/sandbox/sandbox.ts";
 import type { Running } from "./support/process.ts";
 import { describeOnRedis } from "./support/queues.ts";
 import { mispaired, reviewsCsv, reviewsJob } from "./support/reviews.ts";
@@ -13,8 +14,8 @@ const GATEWAY = { latency: { ttftMs: 40, jitter: 0.3 } };
 const OWNER = ["run", "reviews.yaml", "--no-worker"];
 const WORKER = ["worker", "--concurrency", String(CONCURRENCY)];
 
-async function openWorld(items = ITEMS): Promise<World> {
-  const world = await World.open(GATEWAY, "redis");
+async function openWorld(items = ITEMS, gateway: SandboxOptions = GATEWAY): Promise<World> {
+  const world = await World.open(gateway, "redis");
   await world.write("reviews.csv", reviewsCsv(items));
   await world.write("reviews.yaml", reviewsJob());
   return world;
@@ -164,6 +165,21 @@ describeOnRedis(() => {
     await endsWell(world, owner);
     // Outcomes that lay in Redis when it was emptied are lost: at most what was on its way.
     expect(world.gateway.stats().billedRequests - ITEMS).toBeLessThanOrEqual(2 * CONCURRENCY);
+  });
+
+  it("buys nothing again that a worker has in hand where Redis was emptied while the owner was dead", async () => {
+    const items = 2 * CONCURRENCY;
+    await using world = await openWorld(items, { latency: { ttftMs: 6_000 } });
+    world.start(WORKER);
+    const dead = world.start(OWNER);
+    await until("calls are in flight", () => world.gateway.stats().inFlight === CONCURRENCY);
+    dead.kill("SIGKILL");
+    await dead.exit;
+    await world.redis?.kill();
+    await world.redis?.restart();
+    const owner = world.start(["run", "reviews.yaml", "--concurrency", String(CONCURRENCY)]);
+    await endsWell(world, owner, items);
+    expect(world.gateway.stats().billedRequests).toBe(items);
   });
 
   it("a worker that is told to end gives back what it has not called", async () => {

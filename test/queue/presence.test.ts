@@ -34,6 +34,7 @@ const TERMS: RunTerms = {
   host: "here",
   pid: 1,
 };
+const NEVER = new AbortController().signal;
 const CARD = {
   id: "w1",
   host: "there",
@@ -63,14 +64,7 @@ for (const kind of SERVER_KINDS) {
       place = { connection, prefix: "nightshift", runId: "run-1" };
       clock = new FakeClock();
       [wanted, forgotten, cutOff] = [[], 0, 0];
-      presence = new Presence({
-        place,
-        terms: TERMS,
-        since: 1,
-        counts: () => ({ total: 10, completed: 4, failed: 1, items_per_second: 2 }),
-        clock,
-        log: pino({ level: "silent" }),
-      });
+      presence = aPresence();
     });
     afterEach(async () => {
       presence.stop();
@@ -79,6 +73,36 @@ for (const kind of SERVER_KINDS) {
       admin.disconnect();
       await server.close();
     });
+
+    function aPresence({ wasLeft = false } = {}): Presence {
+      return new Presence({
+        place,
+        terms: TERMS,
+        since: 1,
+        wasLeft,
+        counts: () => ({ total: 10, completed: 4, failed: 1, items_per_second: 2 }),
+        clock,
+        log: pino({ level: "silent" }),
+      });
+    }
+
+    /** What workers have in hand, and how long it took until that was known. */
+    async function claimed(): Promise<{ hands: ReadonlySet<number>; ms: number }> {
+      const began = clock.monotonic();
+      const all = presence.claimed(NEVER);
+      let isKnown = false;
+      void all.then(() => (isKnown = true));
+      await until(async () => {
+        if (!isKnown) await clock.advance(100);
+        return isKnown;
+      });
+      return { hands: await all, ms: clock.monotonic() - began };
+    }
+
+    async function speak(hands: readonly number[]): Promise<void> {
+      await showHands(place, "w1", hands, 60_000);
+      await signOn(place, CARD);
+    }
 
     function start(): void {
       presence.start({
@@ -146,9 +170,9 @@ for (const kind of SERVER_KINDS) {
       await presence.begin();
       expect(presence.workers.map(({ id }) => id)).toEqual(["w1"]);
       expect([presence.inFlight, presence.sawWorkers]).toEqual([3, true]);
-      expect(await presence.claimed()).toEqual(new Set([3, 4]));
+      expect(await presence.claimed(NEVER)).toEqual(new Set([3, 4]));
       await hideHands(place, "w1");
-      expect(await presence.claimed()).toEqual(new Set());
+      expect(await presence.claimed(NEVER)).toEqual(new Set());
       await signOff(place, "w1");
       start();
       await inTime(() => presence.workers.length === 0);
@@ -161,10 +185,61 @@ for (const kind of SERVER_KINDS) {
       start();
       await admin.flushall();
       await inTime(() => forgotten > 0);
-      await signOn(place, CARD);
-      await showHands(place, "w1", [7], 60_000);
-      await inTime(() => presence.workers.length === 1);
-      expect(await presence.claimed()).toEqual(new Set([7]));
+      const hands = claimed();
+      await speak([7]);
+      expect((await hands).hands).toEqual(new Set([7]));
+    });
+
+    test("knows at once what workers have in hand where nothing was forgotten", async () => {
+      await speak([7]);
+      await presence.begin();
+      // On a clock that stands still.
+      expect(await presence.claimed(NEVER)).toEqual(new Set([7]));
+      // The run was there, and is continued.
+      presence = aPresence({ wasLeft: true });
+      await presence.begin();
+      expect(await presence.claimed(NEVER)).toEqual(new Set([7]));
+    });
+
+    test("waits until all workers have found a Redis that was emptied before it began", async () => {
+      presence = aPresence({ wasLeft: true });
+      await presence.begin();
+      clock.after(6_000, () => void speak([7]));
+      const { hands, ms } = await claimed();
+      expect(hands).toEqual(new Set([7]));
+      expect(ms).toBeGreaterThanOrEqual(7_500);
+      expect((await readRun(place))?.hasOwner).toBe(true);
+    });
+
+    test("waits for workers where Redis is emptied just when it looks", async () => {
+      await speak([7]);
+      await presence.begin();
+      start();
+      await admin.flushall();
+      clock.after(1_000, () => void speak([7]));
+      const { hands, ms } = await claimed();
+      expect(hands).toEqual(new Set([7]));
+      expect(ms).toBeGreaterThanOrEqual(2_500);
+      expect(forgotten).toBe(1);
+    });
+
+    test("waits the longer for workers, the longer Redis was away", async () => {
+      await presence.begin();
+      presence.wasAway(1_500);
+      expect((await claimed()).ms).toBeGreaterThanOrEqual(4_000);
+      presence.wasAway(600_000);
+      const { ms } = await claimed();
+      expect(ms).toBeGreaterThanOrEqual(7_500);
+      expect(ms).toBeLessThan(8_000);
+    });
+
+    test("waits for nobody any more when the sitting ends", async () => {
+      presence = aPresence({ wasLeft: true });
+      await presence.begin();
+      const stopping = new AbortController();
+      const waiting = presence.claimed(stopping.signal);
+      stopping.abort(new Error("enough"));
+      await expect(waiting).rejects.toThrow("enough");
     });
 
     test("says once that Redis is silent, when others may have taken over", async () => {

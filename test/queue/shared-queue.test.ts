@@ -9,6 +9,7 @@ import { deliver, openOutcomeStream } from "../../src/queue/outcome-stream.ts";
 import { seeHands, showHands } from "../../src/queue/run-info.ts";
 import { openRunQueue, type RunQueue } from "../../src/queue/run-queue.ts";
 import { Window } from "../../src/queue/window.ts";
+import { takeUp } from "../../src/run/elsewhere.ts";
 import { Hold } from "../../src/run/hold.ts";
 import { Inbox } from "../../src/run/inbox.ts";
 import { Refill } from "../../src/run/refill.ts";
@@ -164,8 +165,11 @@ for (const kind of SERVER_KINDS) {
         clock,
         log: pino({ level: "silent" }),
       });
-      await inbox.caughtUp();
-      const kept = await queue.tidy();
+      const elsewhere = {
+        claimed: () => Promise.resolve(new Set<number>()),
+        caughtUp: () => inbox.caughtUp(),
+      };
+      const kept = [...(await takeUp(queue, elsewhere, new AbortController().signal))];
       const asked = [...wanted].filter((index) => !kept.includes(index));
       expect([wanted.has(answered), kept]).toEqual([false, [held]]);
       expect(asked).toHaveLength(1);

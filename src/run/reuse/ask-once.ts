@@ -44,7 +44,8 @@ async function askLeaders(
     for (let round = 0; ; round += 1) {
       const asking = await sharing.handOn(round, signal);
       if (asking === 0) return worked;
-      worked = await work({ ...parts, ...leadersAmong(parts.wanted, requests, asking) });
+      const wasLeft = round === 0 ? parts.wasLeft : worked.inRedis === true;
+      worked = await work({ ...parts, wasLeft, ...leadersAmong(parts.wanted, requests, asking) });
       if (worked.stop !== null) return worked;
     }
   } finally {

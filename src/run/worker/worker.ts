@@ -234,9 +234,10 @@ export class Worker {
     const { place, card } = this.#parts;
     const all = [...this.#served, ...this.#leaving];
     const calls = Object.fromEntries(all.map(([runId, { inFlight }]) => [runId, inFlight]));
+    // Whoever sees that it is there must see what it has in hand.
     await Promise.all([
-      signOn(place, { ...card, in_flight: calls }),
       ...all.map(([, served]) => served.showHands()),
+      signOn(place, { ...card, in_flight: calls }),
     ]);
   }
 

@@ -111,6 +111,18 @@ describe("a sitting", () => {
     expect(await readManifest(workspace.path)).toEqual(began);
   });
 
+  it("on a shared Redis notes that something of the run may be left there, whoever sits down next", async () => {
+    await using workspace = await aWorkspace();
+    const tls = { ca: null, cert: null, key: null };
+    const { order } = anOrder({ redis: { address: "/redis.sock", prefix: "nightshift", tls } });
+    const scene = aScene(order, { directory: workspace.path });
+    const began = await beginSitting(scene, aManifest(), 10, "pending");
+    expect(began.in_redis).toBe(true);
+    const alone = aScene(anOrder().order, { directory: workspace.path });
+    expect((await beginSitting(alone, aManifest(), 10, "pending")).in_redis).toBeUndefined();
+    expect((await beginSitting(alone, began, 10, "pending")).in_redis).toBe(true);
+  });
+
   it("that asks failed items again leaves the job as it was", async () => {
     await using workspace = await aWorkspace();
     const { order } = anOrder({ job: aJob({ concurrency: 1 }) });

@@ -18,14 +18,36 @@ interface SceneOptions {
   readonly claimed?: readonly number[] | null;
   /** What workers have sent and nobody has recorded. */
   readonly sent?: readonly number[];
+  /** At what look a worker sends its answer to item 0, which it has in hand, and lets go. */
+  readonly sendsAt?: Look;
 }
 
-function aScene({ items, known = [], inHand = [], claimed = null, sent = [] }: SceneOptions) {
+const LOOKS = ["missing", "claimed", "caught up"] as const;
+type Look = (typeof LOOKS)[number];
+
+function aScene({
+  items,
+  known = [],
+  inHand = [],
+  claimed = null,
+  sent = [],
+  sendsAt,
+}: SceneOptions) {
   const clock = new FakeClock();
   const window = new Window();
   for (const index of items) window.put(anItem(index));
   const inRedis = new Set(known);
   const hands = new Set(claimed);
+  const stream = new Set(sent);
+  /** What becomes known at a look is as it was when that was asked for. */
+  const look = <T>(at: Look, answer: T): T => {
+    if (at === sendsAt) {
+      stream.add(0);
+      hands.delete(0);
+      inRedis.delete(0);
+    }
+    return answer;
+  };
   const hold = new Hold(new AbortController().signal);
   const added: number[] = [];
   let refuses = false;
@@ -41,7 +63,10 @@ function aScene({ items, known = [], inHand = [], claimed = null, sent = [] }: S
     },
     missing: async (indexes) => {
       looks += 1;
-      return indexes.filter((index) => !inRedis.has(index));
+      return look(
+        "missing",
+        indexes.filter((index) => !inRedis.has(index)),
+      );
     },
     tidy: () => Promise.resolve([]),
     pause: nothing,
@@ -57,10 +82,11 @@ function aScene({ items, known = [], inHand = [], claimed = null, sent = [] }: S
       claimed === null
         ? null
         : {
+            claimed: async () => look("claimed", new Set(hands)),
             caughtUp: async () => {
-              for (const index of sent) window.release(index);
+              for (const index of stream) window.release(index);
+              look("caught up", undefined);
             },
-            claimed: () => Promise.resolve(hands),
           },
     hold,
     clock,
@@ -86,19 +112,21 @@ describe("putting back what Redis has lost", () => {
     await refill.close();
   });
 
-  test("waits until workers have said what they have in hand, where there may be some", async () => {
-    const alone = aScene({ items: [0] });
-    alone.refill.afterLoss();
-    await alone.clock.advance(0);
-    expect(alone.added).toEqual([0]);
-
-    const shared = aScene({ items: [0], claimed: [] });
-    shared.refill.afterLoss();
-    await shared.clock.advance(2_400);
-    expect(shared.added).toEqual([]);
-    await shared.clock.advance(100);
-    expect(shared.added).toEqual([0]);
-  });
+  for (const [what, known] of [
+    ["after Redis was emptied", []],
+    ["while Redis knows it", [0]],
+  ] as const) {
+    test.each(LOOKS)(
+      `takes an item for lost at no moment: sent ${what}, at the look for %s`,
+      async (sendsAt) => {
+        const { clock, refill, added } = aScene({ items: [0], known, claimed: [0], sendsAt });
+        refill.soon();
+        await clock.advance(60_000);
+        expect(added).toEqual([]);
+        await refill.close();
+      },
+    );
+  }
 
   test("leaves alone what a worker has in hand, and looks again until it has let go", async () => {
     const { clock, refill, hands, added } = aScene({ items: [0, 1], claimed: [1] });
@@ -150,8 +178,8 @@ describe("putting back what Redis has lost", () => {
 
   test("does nothing more when it is closed", async () => {
     const { clock, refill, added } = aScene({ items: [0], claimed: [] });
-    refill.afterLoss();
     await refill.close();
+    refill.soon();
     await clock.advance(60_000);
     expect([added, clock.pending]).toEqual([[], 0]);
   });

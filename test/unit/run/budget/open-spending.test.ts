@@ -47,7 +47,7 @@ async function aSitting(
   const wanted = { size: 1, has: () => true, before: "pending" as const, done: () => {} };
   const runLog = openLog(`${path}/run.log`, "silent", {});
   return {
-    parts: { scene, manifest, ledger, wanted, log: runLog.log },
+    parts: { scene, manifest, wasLeft: false, ledger, wanted, log: runLog.log },
     clock,
     [Symbol.asyncDispose]: async () => {
       await ledger.close();
