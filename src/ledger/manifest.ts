@@ -44,6 +44,8 @@ const manifestSchema = z.object({
   schedule: z
     .object({ tick: z.string(), job_file: z.string(), by_hand: z.boolean() })
     .exactOptional(),
+  /** Whether somebody has paused it on a shared Redis: whoever goes on with it there waits, too. */
+  held: z.boolean().exactOptional(),
   /** Whether something of it may be left in a shared Redis; absent where it never was in one. */
   in_redis: z.boolean().exactOptional(),
   /** Items of the run before that are no longer in the input; absent where nobody looked. */

@@ -77,8 +77,8 @@ export interface KnownRun {
 /** Tells what is wanted: what was written last, unless Redis has forgotten it. */
 const ANNOUNCE = `
 local known = redis.call("HGET", KEYS[1], "state")
-local state = known
-if not known or (ARGV[1] == "begin" and known ~= "paused") then state = ARGV[2] end
+local state = known or ARGV[2]
+if known and known ~= "paused" and ARGV[1] == "begin" then state = "running" end
 redis.call("HSET", KEYS[1], "state", state, "terms", ARGV[3], "counts", ARGV[4])
 redis.call("PERSIST", KEYS[1])
 redis.call("SET", KEYS[2], ARGV[5], "PX", ${OWNER_LIVES_MS})
@@ -91,6 +91,7 @@ interface Scripted {
     owner: string,
     ...args: readonly string[]
   ): Promise<[known: string, state: string]>;
+  nightshiftStop(info: string, known: string): Promise<string>;
 }
 
 /** What an owner tells of its run. */
@@ -131,6 +132,27 @@ export async function announceRun(
     connection.zadd(runsKey(place), String(since), runId),
   ]);
   return { state: stateOf(wanted), forgotten: known === "" };
+}
+
+const STOP = `
+local state = redis.call("HGET", KEYS[1], "state") or ARGV[1]
+if state == "running" then state = "stopped" end
+redis.call("HSET", KEYS[1], "state", state)
+return state
+`;
+
+/**
+ * The owner is about to leave: workers shall start no more calls.
+ *
+ * @param known what is wanted, should Redis have forgotten it.
+ * @returns what is wanted of the run: a pause or a cancel of this moment stays.
+ */
+export async function stopRun(place: RunPlace, known: RunState): Promise<RunState> {
+  const { connection } = place;
+  connection.defineCommand("nightshiftStop", { numberOfKeys: 1, lua: STOP });
+  // ioredis makes the method at run time.
+  const scripted = connection as Connection & Scripted;
+  return stateOf(await scripted.nightshiftStop(infoKey(place), known));
 }
 
 /** Writes what is wanted of a run. */

@@ -88,11 +88,12 @@ export async function conduct(
   );
 
   const wasLeft = found.in_redis ?? false;
-  const { stop, limits, inRedis } =
+  const { stop, limits, inRedis, isHeld } =
     wanted.size === 0
       ? NO_WORK
       : await askOnce({ scene, manifest, wasLeft, ledger, wanted, log }, earlier?.answers ?? null);
   if (order.redis !== null) manifest = { ...manifest, in_redis: inRedis ?? wasLeft };
+  if (isHeld !== null) manifest = { ...manifest, held: isHeld };
   // A stop that came with the last outcome leaves nothing to continue.
   if (stop !== null && wanted.size > 0) {
     log.warn({ event: "run.stopped", reason: stop.reason, err: stop }, stop.message);

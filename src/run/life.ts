@@ -96,6 +96,8 @@ export async function beginSitting(
     items,
     base_url: order.access.baseUrl,
     ...(order.firing !== null && { schedule: firingNote(order.firing) }),
+    // Only on a shared Redis somebody could resume it.
+    held: order.redis !== null && (found.held ?? false),
     ...(order.redis !== null && { in_redis: true }),
     updated_at: now,
     finished_at: null,
@@ -121,12 +123,13 @@ export async function noteHeld(
   const reason = {
     code: "paused",
     message: `paused with \`nightshift pause ${runId}\``,
-    remedy: `\`nightshift resume ${runId}\` lets it go on.`,
+    remedy: resumeRemedy(runId),
   };
   await writeManifest(directory, {
     ...withPrices(manifest, prices),
     state: isHeld ? "paused" : "running",
     reason: isHeld ? reason : null,
+    held: isHeld,
     updated_at: iso(order.clock.now()),
   });
 }
@@ -139,11 +142,19 @@ export async function endSitting(
 ): Promise<Manifest> {
   const now = iso(order.clock.now());
   const state = stop === null ? "finished" : stop.reason === "cancelled" ? "cancelled" : "paused";
+  const isHeld = state === "paused" && before.held === true;
   const manifest: Manifest = {
     ...withPrices(before, prices),
     state,
     reason:
-      stop === null ? null : { code: stop.reason, message: stop.message, remedy: stop.remedy },
+      stop === null
+        ? null
+        : {
+            code: stop.reason,
+            message: stop.message,
+            remedy: isHeld ? `${stop.remedy} ${resumeRemedy(before.run_id)}` : stop.remedy,
+          },
+    held: isHeld,
     updated_at: now,
     finished_at: stop === null ? now : null,
     sittings: before.sittings.map((sitting) => ({ ...sitting, ended_at: sitting.ended_at ?? now })),
@@ -156,6 +167,10 @@ export async function endSitting(
     const { reason: code, message, remedy } = stop ?? diskStop(directory, error);
     return { ...manifest, state: "paused", reason: { code, message, remedy }, finished_at: null };
   }
+}
+
+function resumeRemedy(runId: string): string {
+  return `\`nightshift resume ${runId}\` lets it go on.`;
 }
 
 /** A process that was killed could not say when: its last written line tells. */

@@ -43,6 +43,7 @@ export function openPresence(
     terms,
     since: Date.parse(manifest.created_at),
     wasLeft,
+    wasHeld: manifest.held ?? false,
     counts: () => {
       const { completed, failed } = ledger.items;
       meter.note(clock.monotonic(), -wanted.size, ledger.usage.tokens);

@@ -10,7 +10,7 @@ import {
   type RunState,
   type RunTerms,
   seeHands,
-  wantRun,
+  stopRun,
 } from "../queue/run-info.ts";
 import { type WorkerCard, workersOnline } from "../queue/worker-roll.ts";
 import type { Clock } from "../system/clock.ts";
@@ -28,6 +28,8 @@ export interface PresenceParts {
   readonly since: number;
   /** Whether an earlier sitting left something in Redis: then workers may have items in hand. */
   readonly wasLeft: boolean;
+  /** Whether the run was paused when it was left. */
+  readonly wasHeld: boolean;
   readonly counts: () => RunCounts;
   readonly clock: Clock;
   readonly log: Log;
@@ -47,7 +49,7 @@ export interface PresenceListener {
 export class Presence {
   readonly #parts: PresenceParts;
   #listener: PresenceListener | null = null;
-  #state: RunState = "running";
+  #state: RunState;
   #workers: readonly WorkerCard[] = [];
   #sawWorkers = false;
   #isBeating = false;
@@ -59,6 +61,12 @@ export class Presence {
 
   constructor(parts: PresenceParts) {
     this.#parts = parts;
+    this.#state = parts.wasHeld ? "paused" : "running";
+  }
+
+  /** Whether the run was paused when it was left. */
+  get wasHeld(): boolean {
+    return this.#parts.wasHeld;
   }
 
   get state(): RunState {
@@ -132,8 +140,8 @@ export class Presence {
   /** Workers shall start no more calls: the owner is about to leave. */
   async leaving(): Promise<void> {
     const { place } = this.#parts;
-    if (this.#state !== "running" || place.connection.status !== "ready") return;
-    await wantRun(place, "stopped");
+    if (place.connection.status !== "ready") return;
+    this.#state = await stopRun(place, this.#state);
   }
 
   /** The owner leaves a run behind that somebody still has in hand, or holds. */

@@ -146,6 +146,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
       return new Set();
     }
     const state = await presence.begin();
+    if (presence.wasHeld && state !== "paused") parts.onHeld(false);
     await setHold(state);
     const inHandElsewhere = await takeUp(queue, elsewhere, stopping);
     if (state !== "paused") await queue.resume();
@@ -220,7 +221,7 @@ async function again<T>(
   }
 }
 
-function cancelled(runId: string): RunStopped {
+export function cancelled(runId: string): RunStopped {
   return new RunStopped(
     "cancelled",
     `cancelled with \`nightshift cancel ${runId}\``,

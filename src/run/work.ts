@@ -17,7 +17,7 @@ import { logVerdict } from "./log-verdict.ts";
 import { openPresence } from "./open-presence.ts";
 import { preflight } from "./preflight.ts";
 import { startProgress } from "./progress.ts";
-import { sit } from "./sitting.ts";
+import { cancelled, sit } from "./sitting.ts";
 import { stopIfRefused } from "./stop-if-refused.ts";
 import { tellOutcome } from "./tell-outcome.ts";
 import { TokenReservation } from "./token-reservation.ts";
@@ -34,12 +34,15 @@ export interface Worked {
   readonly limits: Limits;
   /** Whether something of the run is left in a shared Redis; null where it was not in one. */
   readonly inRedis: boolean | null;
+  /** Whether somebody has paused it there. */
+  readonly isHeld: boolean | null;
 }
 
 export const NO_WORK: Worked = {
   stop: null,
   limits: { rpm: null, tpm: null, concurrency: null },
   inRedis: null,
+  isHeld: null,
 };
 
 /**
@@ -112,8 +115,11 @@ export async function work(parts: WorkParts): Promise<Worked> {
   const place = { connection, prefix: scene.prefix, runId: manifest.run_id };
   const hold = new Hold(stopping.signal);
   const presence = openPresence(parts, place, hasBudget(job));
+  let noting = Promise.resolve();
   const onHeld = (isHeld: boolean): void => {
-    noteHeld(scene, manifest, isHeld).catch((error: unknown) => stop(asRunStopped(error)));
+    noting = noting
+      .then(() => noteHeld(scene, manifest, isHeld))
+      .catch((error: unknown) => stop(asRunStopped(error)));
     order.onEvent({ event: isHeld ? "paused" : "resumed", run_id: manifest.run_id });
   };
 
@@ -159,12 +165,17 @@ export async function work(parts: WorkParts): Promise<Worked> {
     order.killSignal.removeEventListener("abort", onSignal);
     progress.stop();
     spending?.close();
+    await noting;
   }
   const limits = governor.learned;
   await keepLearned(order, limits);
+  const reason = stopping.signal.aborted ? asRunStopped(stopping.signal.reason) : null;
+  // Whoever cancelled it while it was stopping was told that it is.
+  const isCancelled = reason?.reason === "interrupted" && presence?.state === "cancelled";
   return {
-    stop: stopping.signal.aborted ? asRunStopped(stopping.signal.reason) : null,
+    stop: isCancelled ? cancelled(manifest.run_id) : reason,
     limits,
     inRedis,
+    isHeld: presence === null ? null : presence.state === "paused",
   };
 }

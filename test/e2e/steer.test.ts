@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 
 import { describeOnRedis } from "./support/queues.ts";
 import { reviewsCsv, reviewsJob } from "./support/reviews.ts";
@@ -126,6 +126,38 @@ describeOnRedis(() => {
     expect((await again.exit).code).toBe(0);
   });
 
+  it("a paused run stays paused when its owner dies and Redis is emptied", async () => {
+    await using world = await openWorld();
+    world.start(WORKER);
+    const dead = world.start(["run", "reviews.yaml", "--no-worker"]);
+    await completed(world, 60);
+    const id = await runId(world);
+    await world.nightshift(["pause", id]);
+    await until("it is held", () => dead.stderr.includes("nightshift resume"));
+    await until("that is written", async () => {
+      return (await (await onlyRun(world)).manifest()).state === "paused";
+    });
+    dead.kill("SIGKILL");
+    await dead.exit;
+    await world.gatewayIsQuiet();
+    await world.redis?.kill();
+    await world.redis?.restart();
+    const billed = world.gateway.stats().billedRequests;
+    const again = world.start(["run", "reviews.yaml", "--no-worker"]);
+    await until("it is held", () => again.stderr.includes("nightshift resume"));
+    await sleep(1_500);
+    again.kill("SIGTERM");
+    expect((await again.exit).code).toBe(3);
+    expect(world.gateway.stats().billedRequests).toBe(billed);
+    expect(await (await onlyRun(world)).manifest()).toMatchObject({ state: "paused", held: true });
+
+    const last = world.start(["run", "reviews.yaml", "--no-worker"]);
+    await until("it is held", () => last.stderr.includes("nightshift resume"));
+    expect((await world.nightshift(["resume", id])).code).toBe(0);
+    expect((await last.exit).code).toBe(0);
+    expect(await (await onlyRun(world)).ended()).toEqual(upTo(ITEMS));
+  });
+
   it("shows the runs of all machines, and names them where a run id is unknown", async () => {
     await using world = await openWorld();
     world.start(WORKER);
@@ -135,12 +167,20 @@ describeOnRedis(() => {
     const status = await world.nightshift(["status"]);
     expect(status.stdout).toContain(id);
     expect(status.stdout).toContain("1 worker online, Redis uses ");
-    const [shared] = (await world.nightshift(["status", "--json"])).stdout.split("\n");
-    expect(JSON.parse(shared ?? "")).toMatchObject({
+    const shared = async (): Promise<unknown> => {
+      const [line = ""] = (await world.nightshift(["status", "--json"])).stdout.split("\n");
+      return JSON.parse(line);
+    };
+    expect(await shared()).toMatchObject({
       event: "shared",
       workers_online: 1,
-      runs: [{ run_id: id, state: "running", total: ITEMS, workers: 1 }],
+      runs: [{ run_id: id, state: "running", total: ITEMS }],
     });
+    // A worker tells every second what it has in flight.
+    await vi.waitFor(
+      async () => expect(await shared()).toMatchObject({ runs: [{ run_id: id, workers: 1 }] }),
+      { timeout: 10_000 },
+    );
 
     const unknown = await world.nightshift(["pause", "reviews-of-last-year"]);
     expect([unknown.code, unknown.stderr]).toEqual([

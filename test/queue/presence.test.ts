@@ -74,12 +74,13 @@ for (const kind of SERVER_KINDS) {
       await server.close();
     });
 
-    function aPresence({ wasLeft = false } = {}): Presence {
+    function aPresence({ wasLeft = false, wasHeld = false } = {}): Presence {
       return new Presence({
         place,
         terms: TERMS,
         since: 1,
         wasLeft,
+        wasHeld,
         counts: () => ({ total: 10, completed: 4, failed: 1, items_per_second: 2 }),
         clock,
         log: pino({ level: "silent" }),
@@ -137,6 +138,42 @@ for (const kind of SERVER_KINDS) {
       await presence.begin();
       await wantRun(place, "paused");
       expect(await presence.begin()).toBe("paused");
+    });
+
+    test("keeps a pause that only the run directory remembers", async () => {
+      presence = aPresence({ wasHeld: true });
+      expect(await presence.begin()).toBe("paused");
+      expect((await readRun(place))?.state).toBe("paused");
+    });
+
+    test.each(["running", "cancelled"] as const)(
+      "goes on with a run that was paused when it was left, and is %s since",
+      async (since) => {
+        await presence.begin();
+        await wantRun(place, since);
+        presence = aPresence({ wasHeld: true });
+        expect(await presence.begin()).toBe("running");
+      },
+    );
+
+    test.each(["paused", "cancelled"] as const)(
+      "leaves it at what somebody wants of the run while it leaves: %s",
+      async (wantedNow) => {
+        await presence.begin();
+        await wantRun(place, wantedNow);
+        await presence.leaving();
+        expect([presence.state, (await readRun(place))?.state]).toEqual([wantedNow, wantedNow]);
+      },
+    );
+
+    test("leaves a run paused that Redis has forgotten in the last second", async () => {
+      await presence.begin();
+      start();
+      await wantRun(place, "paused");
+      await inTime(() => presence.state === "paused");
+      await admin.flushall();
+      await presence.leaving();
+      expect(presence.state).toBe("paused");
     });
 
     test("hears once what is wanted of the run", async () => {

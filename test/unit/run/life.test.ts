@@ -7,7 +7,13 @@ import { RunStopped } from "../../../src/errors.ts";
 import { identityOf } from "../../../src/job/identity.ts";
 import type { ResolvedJob } from "../../../src/job/resolved-job.ts";
 import { readManifest } from "../../../src/ledger/manifest.ts";
-import { beginSitting, checkIdentity, endSitting, newManifest } from "../../../src/run/life.ts";
+import {
+  beginSitting,
+  checkIdentity,
+  endSitting,
+  newManifest,
+  noteHeld,
+} from "../../../src/run/life.ts";
 import { aJob, aManifest, anOrder, aScan, aScene, aWorkspace } from "./jobs.ts";
 
 const START = "2026-01-01T00:00:00.000Z";
@@ -121,6 +127,34 @@ describe("a sitting", () => {
     const alone = aScene(anOrder().order, { directory: workspace.path });
     expect((await beginSitting(alone, aManifest(), 10, "pending")).in_redis).toBeUndefined();
     expect((await beginSitting(alone, began, 10, "pending")).in_redis).toBe(true);
+  });
+
+  it("on a shared Redis keeps a pause until somebody resumes the run, whatever stops it", async () => {
+    await using workspace = await aWorkspace();
+    const tls = { ca: null, cert: null, key: null };
+    const { order } = anOrder({ redis: { address: "/redis.sock", prefix: "nightshift", tls } });
+    const scene = aScene(order, { directory: workspace.path });
+    await noteHeld(scene, aManifest(), true);
+    const held = await readManifest(workspace.path);
+    expect(held).toMatchObject({ state: "paused", reason: { code: "paused" }, held: true });
+
+    const began = await beginSitting(scene, held ?? aManifest(), 10, "pending");
+    expect(began.held).toBe(true);
+    const stop = new RunStopped("interrupted", "stopped", "Run it again.");
+    const left = await endSitting(scene, began, stop);
+    expect([left.held, left.reason?.remedy]).toEqual([
+      true,
+      expect.stringMatching(/^Run it again\. `nightshift resume \S+` lets it go on\.$/),
+    ]);
+    await noteHeld(scene, left, false);
+    expect((await readManifest(workspace.path))?.held).toBe(false);
+  });
+
+  it("that nobody could resume forgets a pause", async () => {
+    await using workspace = await aWorkspace();
+    const scene = aScene(anOrder().order, { directory: workspace.path });
+    const began = await beginSitting(scene, aManifest({ held: true }), 10, "pending");
+    expect(began.held).toBe(false);
   });
 
   it("that asks failed items again leaves the job as it was", async () => {
