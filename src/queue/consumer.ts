@@ -3,6 +3,7 @@ import { type Job, WaitingError, Worker } from "bullmq";
 import type { Item } from "../item.ts";
 import { queueName, type RunPlace } from "./keys.ts";
 import { type Parcel, unpack } from "./parcel.ts";
+import { Takeovers } from "./takeovers.ts";
 
 /** What the owner's own consumer is called: with the owner, it dies too. */
 export const OWNER_NAME = "owner";
@@ -61,11 +62,15 @@ export interface ConsumerOptions extends RunPlace {
 
 export function consumeRunQueue(options: ConsumerOptions): Consumer {
   const { runId, connection, prefix, name, capacity, handle, onError } = options;
+  const holds = new Takeovers(options);
   const worker = new Worker<Parcel>(
     queueName(runId),
     async (job: Job<Parcel>, token = "") => {
-      const { stalledCounter: takeovers, data } = job;
-      const handled = await handle({ item: unpack(data), takeovers, token });
+      const { id = "", data } = job;
+      const takeovers = await holds.deaths(id, job.stalledCounter);
+      const handled = await holds.holding(id, () =>
+        handle({ item: unpack(data), takeovers, token }),
+      );
       if (handled === "done") return;
       if (handled === "back") await job.moveToWait(token).catch(onError);
       throw new WaitingError();
@@ -88,7 +93,10 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
   worker.on("error", onError);
   const { onRenewed, onLost } = options;
   if (onRenewed) worker.on("locksRenewed", ({ jobIds }) => onRenewed(jobIds));
-  if (onLost) worker.on("lockRenewalFailed", onLost);
+  worker.on("lockRenewalFailed", (ids) => {
+    holds.lost(ids).catch(onError);
+    onLost?.(ids);
+  });
 
   let closing: Promise<void> | undefined;
   return {
