@@ -2,7 +2,8 @@ import { type Job, WaitingError, Worker } from "bullmq";
 
 import type { Item } from "../item.ts";
 import { queueName, type RunPlace } from "./keys.ts";
-import { type Parcel, unpack } from "./parcel.ts";
+import { type Load, unpack } from "./parcel.ts";
+import { Room } from "./room.ts";
 import { Takeovers } from "./takeovers.ts";
 
 /** What the owner's own consumer is called: with the owner, it dies too. */
@@ -51,8 +52,17 @@ export interface ConsumerOptions extends RunPlace {
   readonly name: string;
   /** How many items may be in hand at once. */
   readonly capacity: number;
+  /**
+   * How many items a parcel may hold. Whoever takes them one by one drops a parcel of several: its
+   * owner sees that it is gone, knows what it has of it in hand, and puts the others back.
+   *
+   * @default 1
+   */
+  readonly together?: number;
   /** Must not throw for an outcome. */
   readonly handle: (handed: Handed) => Promise<Handled>;
+  /** A parcel of several is gone, and not everything in it is done. */
+  readonly onLeft?: () => void;
   /** The holds of these handings out were renewed. */
   readonly onRenewed?: (jobIds: readonly string[]) => void;
   /** These could not be: they may be in somebody else's hands. */
@@ -61,26 +71,51 @@ export interface ConsumerOptions extends RunPlace {
 }
 
 export function consumeRunQueue(options: ConsumerOptions): Consumer {
-  const { runId, connection, prefix, name, capacity, handle, onError } = options;
+  const { runId, connection, prefix, name, together = 1, handle, onError } = options;
+  const room = new Room(options.capacity, together);
+  const fit = (): void => {
+    worker.concurrency = room.fit();
+  };
   const holds = new Takeovers(options);
-  const worker = new Worker<Parcel>(
+  const leaves = new Map<string, Promise<boolean>>();
+  const worker = new Worker<Load>(
     queueName(runId),
-    async (job: Job<Parcel>, token = "") => {
-      const { id = "", data } = job;
-      const takeovers = await holds.deaths(id, job.stalledCounter);
-      const handled = await holds.holding(id, () =>
-        handle({ item: unpack(data), takeovers, token }),
-      );
-      if (handled === "done") return;
-      if (handled === "back") await job.moveToWait(token).catch(onError);
-      throw new WaitingError();
+    async (job: Job<Load>, token = "") => {
+      const items = unpack(job.data);
+      if (items.length > together) return;
+      const held = room.take(items.length);
+      const take = (item: Item, takeovers: number): Promise<Handled> =>
+        handle({ item, takeovers, token }).finally(() => room.itemOver(held));
+      fit();
+      try {
+        const [only] = items;
+        if (items.length === 1 && only !== undefined) {
+          const { id = "", stalledCounter } = job;
+          const takeovers = await holds.deaths(id, stalledCounter);
+          const handled = await holds.holding(id, () => take(only, takeovers));
+          if (handled === "done") return;
+          if (handled === "back") await job.moveToWait(token).catch(onError);
+          throw new WaitingError();
+        }
+        // Only the owner takes several, and with it its run dies: nobody else has died with these.
+        const all = Promise.all(items.map((item) => take(item, 0)));
+        await Promise.race([all, held.letGo]);
+        const isLeft = all.then((each) => each.some((handled) => handled !== "done"));
+        leaves.set(
+          job.id ?? "",
+          isLeft.catch(() => true),
+        );
+      } finally {
+        room.gone(held);
+        fit();
+      }
     },
     {
       connection,
       prefix,
       name,
       autorun: false,
-      concurrency: capacity,
+      concurrency: room.fit(),
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
       drainDelay: DRAIN_DELAY_S,
@@ -91,7 +126,12 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
     },
   );
   worker.on("error", onError);
-  const { onRenewed, onLost } = options;
+  const { onLeft, onRenewed, onLost } = options;
+  // Until then the queue still has the parcel, and nothing in it could be missed.
+  worker.on("completed", ({ id = "" }) => {
+    void leaves.get(id)?.then((isLeft) => (isLeft ? onLeft?.() : undefined));
+    leaves.delete(id);
+  });
   if (onRenewed) worker.on("locksRenewed", ({ jobIds }) => onRenewed(jobIds));
   worker.on("lockRenewalFailed", (ids) => {
     holds.lost(ids).catch(onError);
@@ -104,7 +144,8 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
       worker.run().catch(onError);
     },
     setCapacity: (items) => {
-      worker.concurrency = Math.max(1, items);
+      room.capacity = items;
+      fit();
     },
     pause: () => {
       worker.pause(true).catch(onError);

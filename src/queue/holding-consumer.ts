@@ -19,7 +19,7 @@ export interface HandedHeld extends Handed {
 
 export interface HoldingConsumerOptions extends Omit<
   ConsumerOptions,
-  "handle" | "onRenewed" | "onLost"
+  "handle" | "together" | "onLeft" | "onRenewed" | "onLost"
 > {
   readonly handle: (handed: HandedHeld) => Promise<Handled>;
   readonly clock: Clock;

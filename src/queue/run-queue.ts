@@ -1,9 +1,8 @@
 import { Queue } from "bullmq";
 
-import type { Item } from "../item.ts";
 import { OWNER_NAME } from "./consumer.ts";
-import { jobId, queueName, runBase, type RunPlace } from "./keys.ts";
-import { pack, type Parcel } from "./parcel.ts";
+import { queueName, runBase, type RunPlace } from "./keys.ts";
+import { itemsUnder, type Load, pack, type Parcel } from "./parcel.ts";
 
 const JOB_NAME = "item";
 /** BullMQ writes an event per step; nobody listens, so it keeps next to none. */
@@ -11,7 +10,8 @@ const KEPT_EVENTS = 1;
 
 /**
  * Takes out everything but what living workers elsewhere have in hand: those hold a lock, and an
- * earlier owner of the run is dead, since this one has the directory.
+ * earlier owner of the run is dead, since this one has the directory. A parcel of several that a
+ * worker has got is about to be dropped.
  */
 const TIDY = `
 local base, owner = KEYS[1], ARGV[1]
@@ -22,9 +22,11 @@ for _, list in ipairs({ base .. ":wait", base .. ":paused" }) do
 end
 local kept = {}
 for _, id in ipairs(redis.call("LRANGE", base .. ":active", 0, -1)) do
+  local index = tonumber(string.sub(id, 2))
   local holder = redis.call("HGET", base .. ":" .. id, "pb")
-  if holder and holder ~= owner and redis.call("EXISTS", base .. ":" .. id .. ":lock") == 1 then
-    table.insert(kept, tonumber(string.sub(id, 2)))
+  local isHeld = redis.call("EXISTS", base .. ":" .. id .. ":lock") == 1
+  if index and holder and holder ~= owner and isHeld then
+    table.insert(kept, index)
   else
     redis.call("LREM", base .. ":active", 0, id)
     redis.call("SREM", base .. ":stalled", id)
@@ -32,6 +34,23 @@ for _, id in ipairs(redis.call("LRANGE", base .. ":active", 0, -1)) do
   end
 end
 return kept
+`;
+
+/** Takes out the parcels of several that wait, and those that somebody has got who will drop them. */
+const DISBAND = `
+local base, owner = KEYS[1], ARGV[1]
+for _, name in ipairs({ "wait", "paused", "active" }) do
+  local list = base .. ":" .. name
+  for _, id in ipairs(redis.call("LRANGE", list, 0, -1)) do
+    local job = base .. ":" .. id
+    local isOwners = name == "active" and redis.call("HGET", job, "pb") == owner
+    if string.find(id, "x", 1, true) and not isOwners then
+      redis.call("LREM", list, 0, id)
+      redis.call("SREM", base .. ":stalled", id)
+      redis.call("DEL", job, job .. ":lock")
+    end
+  end
+end
 `;
 
 /** How many items wait, and how many somebody has in hand. */
@@ -42,10 +61,12 @@ export interface QueueDepth {
 
 /** The queue of one run: a durable to-do list that knows nothing of outcomes. */
 export interface RunQueue {
-  /** Adds items; one that is there already is left as it is. */
-  add(items: readonly Item[]): Promise<void>;
-  /** Which of these items the queue does not know (any more). */
-  missing(indexes: readonly number[]): Promise<number[]>;
+  /** Adds parcels; one that is there already is left as it is. */
+  add(parcels: readonly Parcel[]): Promise<void>;
+  /** Which of these parcels, by their ids, the queue does not know (any more). */
+  missing(ids: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Forgets the parcels of several but the owner's: somebody has come who does not work on such. */
+  disband(): Promise<void>;
   /**
    * Forgets what waits, and what nobody living has in hand.
    *
@@ -62,11 +83,12 @@ export interface RunQueue {
 
 interface Scripted {
   nightshiftTidy(base: string, owner: string): Promise<number[]>;
+  nightshiftDisband(base: string, owner: string): Promise<null>;
 }
 
 export function openRunQueue(place: RunPlace, onError: (error: Error) => void): RunQueue {
   const { connection, prefix, runId } = place;
-  const queue = new Queue<Parcel>(queueName(runId), {
+  const queue = new Queue<Load>(queueName(runId), {
     connection,
     prefix,
     streams: { events: { maxLen: KEPT_EVENTS } },
@@ -76,30 +98,44 @@ export function openRunQueue(place: RunPlace, onError: (error: Error) => void): 
   });
   queue.on("error", onError);
   connection.defineCommand("nightshiftTidy", { numberOfKeys: 1, lua: TIDY });
+  connection.defineCommand("nightshiftDisband", { numberOfKeys: 1, lua: DISBAND });
   // ioredis makes the method at run time.
   const scripted = connection as typeof connection & Scripted;
+  const put = async (parcels: readonly Parcel[]): Promise<void> => {
+    await Promise.all([
+      // BullMQ writes its limit once and forgets it with the rest when Redis is emptied.
+      connection.hset(queue.toKey("meta"), "opts.maxLenEvents", KEPT_EVENTS),
+      queue.addBulk(
+        parcels.map((parcel) => ({
+          name: JOB_NAME,
+          data: pack(parcel),
+          opts: { jobId: parcel.id },
+        })),
+      ),
+    ]);
+  };
+  /** What is on its way is neither missing nor waiting yet. */
+  let arrived: Promise<unknown> = Promise.resolve();
   return {
-    add: async (items) => {
-      await Promise.all([
-        // BullMQ writes its limit once and forgets it with the rest when Redis is emptied.
-        connection.hset(queue.toKey("meta"), "opts.maxLenEvents", KEPT_EVENTS),
-        queue.addBulk(
-          items.map((item) => ({
-            name: JOB_NAME,
-            data: pack(item),
-            opts: { jobId: jobId(item.index) },
-          })),
-        ),
-      ]);
+    add: (parcels) => {
+      const added = put(parcels);
+      arrived = Promise.allSettled([arrived, added]);
+      return added;
     },
-    missing: async (indexes) => {
+    missing: async (ids) => {
+      await arrived;
       const pipeline = connection.pipeline();
-      for (const index of indexes) pipeline.exists(queue.toKey(jobId(index)));
+      for (const id of ids) pipeline.exists(queue.toKey(id));
       const replies = (await pipeline.exec()) ?? [];
-      return indexes.filter((_, position) => {
+      const missing = ids.filter((_, position) => {
         const [error, exists] = replies[position] ?? [];
         return error === null && exists === 0;
       });
+      return new Set(missing);
+    },
+    disband: async () => {
+      await arrived;
+      await scripted.nightshiftDisband(runBase(place), OWNER_NAME);
     },
     tidy: () => scripted.nightshiftTidy(runBase(place), OWNER_NAME),
     pause: () => queue.pause(),
@@ -112,9 +148,12 @@ export function openRunQueue(place: RunPlace, onError: (error: Error) => void): 
 /** How much is in a run's queue. */
 export async function queueDepth(place: RunPlace): Promise<QueueDepth> {
   const base = runBase(place);
-  const [waiting, inHand] = await Promise.all([
-    place.connection.llen(`${base}:wait`),
-    place.connection.llen(`${base}:active`),
-  ]);
-  return { waiting, inHand };
+  const [waiting, inHand] = await Promise.all(
+    ["wait", "active"].map((list) => place.connection.lrange(`${base}:${list}`, 0, -1)),
+  );
+  return { waiting: countItems(waiting), inHand: countItems(inHand) };
+}
+
+function countItems(ids: readonly string[] = []): number {
+  return ids.reduce((sum, id) => sum + itemsUnder(id), 0);
 }

@@ -1,4 +1,5 @@
 import type { Item } from "../item.ts";
+import type { Parcel } from "./parcel.ts";
 
 /** How much of the input may be in the queue at once: both bounds hold. */
 export interface WindowLimits {
@@ -17,13 +18,19 @@ interface Waiting {
   readonly wake: () => void;
 }
 
+interface Kept {
+  readonly item: Item;
+  /** The id of the parcel that it travels in; undefined until it is on its way. */
+  parcel: string | undefined;
+}
+
 /**
  * The items that are in the queue but not in the ledger. It keeps them, so that one which Redis
  * loses can be put back.
  */
 export class Window {
   readonly #limits: WindowLimits;
-  readonly #items = new Map<number, Item>();
+  readonly #items = new Map<number, Kept>();
   #bytes = 0;
   #waiting: Waiting[] = [];
 
@@ -47,16 +54,29 @@ export class Window {
   }
 
   put(item: Item): void {
-    this.#items.set(item.index, item);
+    this.#items.set(item.index, { item, parcel: undefined });
     this.#bytes += Buffer.byteLength(item.body);
+  }
+
+  /** These items are on their way to the queue, in this parcel. */
+  send({ id, items }: Parcel): void {
+    for (const { index } of items) {
+      const kept = this.#items.get(index);
+      if (kept !== undefined) kept.parcel = id;
+    }
+  }
+
+  /** The id of the parcel that brought the item into the queue; undefined before that. */
+  parcelOf(index: number): string | undefined {
+    return this.#items.get(index)?.parcel;
   }
 
   /** The item has its outcome. */
   release(index: number): void {
-    const item = this.#items.get(index);
-    if (item === undefined) return;
+    const kept = this.#items.get(index);
+    if (kept === undefined) return;
     this.#items.delete(index);
-    this.#bytes -= Buffer.byteLength(item.body);
+    this.#bytes -= Buffer.byteLength(kept.item.body);
     const waiting = this.#waiting;
     this.#waiting = waiting.filter(({ isDue }) => !isDue());
     for (const { isDue, wake } of waiting) if (isDue()) wake();
@@ -93,6 +113,6 @@ export class Window {
   }
 
   get(index: number): Item | undefined {
-    return this.#items.get(index);
+    return this.#items.get(index)?.item;
   }
 }

@@ -1,4 +1,5 @@
 import type { Item } from "../item.ts";
+import { alone, type Parcel, together } from "../queue/parcel.ts";
 import type { Window } from "../queue/window.ts";
 import { untilStopped } from "../system/until-stopped.ts";
 import type { Hold } from "./hold.ts";
@@ -11,7 +12,9 @@ export interface EnqueueParts {
   readonly isWanted: (index: number) => boolean;
   /** Whether a worker has had it in hand since an earlier sitting: then its answer is waited for. */
   readonly isInHandElsewhere: (index: number) => boolean;
-  readonly add: (items: readonly Item[]) => Promise<void>;
+  /** How many items may travel together now. */
+  readonly together: () => number;
+  readonly add: (parcels: readonly Parcel[]) => Promise<void>;
   readonly window: Window;
   readonly hold: Hold;
   readonly stopping: AbortSignal;
@@ -26,7 +29,10 @@ export async function enqueue(parts: EnqueueParts): Promise<void> {
     // Some may have got their outcome since they were put into the window.
     const adding = chunk.filter(({ index }) => window.has(index));
     chunk = [];
-    if (adding.length > 0) await add(adding);
+    if (adding.length === 0) return;
+    const parcels = together(adding, parts.together());
+    for (const parcel of parcels) window.send(parcel);
+    await add(parcels);
   };
   for await (const batch of items) {
     for (const item of batch) {
@@ -37,7 +43,8 @@ export async function enqueue(parts: EnqueueParts): Promise<void> {
       // A worker may have sent its outcome since the batch was read.
       if (!isWanted(item.index)) continue;
       window.put(item);
-      if (!isInHandElsewhere(item.index)) chunk.push(item);
+      if (isInHandElsewhere(item.index)) window.send(alone(item));
+      else chunk.push(item);
       if (chunk.length >= CHUNK_ITEMS) await flush();
     }
     stopping.throwIfAborted();

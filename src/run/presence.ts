@@ -41,6 +41,8 @@ export interface PresenceListener {
   readonly onWanted: (state: RunState) => void;
   /** Redis had forgotten the run. */
   readonly onForgotten: () => void;
+  /** The first worker has come who may take items of this run. */
+  readonly onWorkers: () => void;
   /** Redis has been silent for so long that others may have what this process has in hand. */
   readonly onCutOff: () => void;
 }
@@ -213,9 +215,11 @@ export class Presence {
   async #lookRound(): Promise<void> {
     const { place, terms } = this.#parts;
     const online = await workersOnline(place);
+    const wasAlone = this.#workers.length === 0;
     this.#workers = online.filter(
       ({ base_url: url, runs }) => url === terms.base_url && matchesPattern(runs, place.runId),
     );
     this.#sawWorkers ||= this.#workers.length > 0;
+    if (wasAlone && this.#workers.length > 0) this.#listener?.onWorkers();
   }
 }

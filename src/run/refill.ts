@@ -1,4 +1,5 @@
 import { messageOf } from "../errors.ts";
+import { alone } from "../queue/parcel.ts";
 import type { RunQueue } from "../queue/run-queue.ts";
 import type { Window } from "../queue/window.ts";
 import type { Clock } from "../system/clock.ts";
@@ -21,7 +22,7 @@ export interface RefillParts {
   readonly log: Log;
 }
 
-/** Puts back what Redis has lost. */
+/** Puts back what the queue does not have (any more). */
 export class Refill {
   readonly #parts: RefillParts;
   readonly #closed = new AbortController();
@@ -71,8 +72,10 @@ export class Refill {
     // A run that is held gets nothing into the queue; when it goes on, this is done again.
     if (hold.isOn) return;
     const waiting = window.indexes().filter((index) => !isInHand(index));
-    if (waiting.length === 0) return;
-    const missing = await queue.missing(waiting);
+    const parcels = new Set(waiting.flatMap((index) => window.parcelOf(index) ?? []));
+    if (parcels.size === 0) return;
+    const gone = await queue.missing([...parcels]);
+    const missing = waiting.filter((index) => gone.has(window.parcelOf(index) ?? ""));
     if (missing.length === 0) return;
     const claimed = await elsewhere?.claimed(this.#closed.signal);
     await elsewhere?.caughtUp();
@@ -83,9 +86,11 @@ export class Refill {
       this.#again(LOOK_AGAIN_MS);
     }
     if (lost.length === 0 || hold.isOn) return;
-    log.warn({ event: "items.lost", count: lost.length }, "Redis lost items: put back");
+    log.info({ event: "items.put_back", count: lost.length }, "put back what the queue has not");
     for (let at = 0; at < lost.length; at += CHUNK_ITEMS) {
-      await queue.add(lost.slice(at, at + CHUNK_ITEMS));
+      const parcels = lost.slice(at, at + CHUNK_ITEMS).map(alone);
+      for (const parcel of parcels) window.send(parcel);
+      await queue.add(parcels);
     }
   }
 }

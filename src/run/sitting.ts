@@ -8,6 +8,7 @@ import type { Outcome } from "../outcome.ts";
 import { consumeRunQueue, OWNER_NAME } from "../queue/consumer.ts";
 import type { RunPlace } from "../queue/keys.ts";
 import { openOutcomeStream } from "../queue/outcome-stream.ts";
+import type { Parcel } from "../queue/parcel.ts";
 import type { RunState } from "../queue/run-info.ts";
 import { openRunQueue } from "../queue/run-queue.ts";
 import { Window } from "../queue/window.ts";
@@ -52,6 +53,9 @@ export interface SittingParts {
   readonly meter: RunMeter | null;
 }
 
+/** Parcels that may be in hand at once: so many, that one which is slow holds up little. */
+const PARCELS_IN_HAND = 16;
+const MOST_TOGETHER = 16;
 const LOST_CHECK_MS = 60_000;
 const OPEN_AGAIN_MS = 1_000;
 
@@ -79,12 +83,15 @@ export async function sit(parts: SittingParts): Promise<boolean> {
   }));
   const queue = openRunQueue(place, onError);
   const { capacity } = parts;
+  const mostTogether = Math.min(MOST_TOGETHER, Math.max(1, Math.floor(capacity / PARCELS_IN_HAND)));
   const consumer = parts.works
     ? consumeRunQueue({
         ...place,
         name: OWNER_NAME,
         capacity,
+        together: mostTogether,
         handle: handling.handle,
+        onLeft: () => refill.soon(),
         onError,
       })
     : null;
@@ -159,6 +166,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
     presence?.start({
       onWanted: (state) => void setHold(state).catch(onError),
       onCutOff: () => hold.letGo(),
+      onWorkers: () => void queue.disband().then(() => refill.soon(), onError),
       onForgotten: () => {
         if (hold.isOn) queue.pause().catch(onError);
         refill.soon();
@@ -166,9 +174,10 @@ export async function sit(parts: SittingParts): Promise<boolean> {
     });
     inbox?.start();
     consumer?.start();
-    const add = async (items: readonly Item[]): Promise<void> => {
+    const isAlone = (): boolean => parts.works && (presence?.workers.length ?? 0) === 0;
+    const add = async (parcels: readonly Parcel[]): Promise<void> => {
       try {
-        await untilStopped(queue.add(items), stopping);
+        await untilStopped(queue.add(parcels), stopping);
       } catch (error) {
         if (stopping.aborted) throw error;
         // They are in the window: what Redis did not take is put back when it can.
@@ -180,6 +189,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
       items: parts.items,
       isWanted: (index) => wanted.has(index),
       isInHandElsewhere: (index) => inHandElsewhere.has(index),
+      together: () => (isAlone() ? mostTogether : 1),
       add,
       window,
       hold,

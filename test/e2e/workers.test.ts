@@ -101,6 +101,26 @@ describeOnRedis(() => {
     expect(world.gateway.stats().billedRequests).toBe(ITEMS);
   });
 
+  it("a worker that comes to an owner who was alone so far gets its share, and nothing is asked twice", async () => {
+    const items = 4_500;
+    await using world = await openWorld(items);
+    // At so many at once an owner who is alone takes several items at a time from the queue.
+    const owner = world.start(["run", "reviews.yaml", "--concurrency", "64"]);
+    await completed(world, 200);
+    const worker = world.start(["worker", "--concurrency", "64", "--json"]);
+    await until("it is online", () => worker.stdout.includes('"online"'));
+    await endsWell(world, owner, items);
+    worker.kill("SIGTERM");
+    const { stdout } = await worker.exit;
+    const ended = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { event: string; completed: number })
+      .findLast(({ event }) => event === "ended");
+    expect(ended?.completed).toBeGreaterThan(items / 20);
+    expect(world.gateway.stats().billedRequests).toBe(items);
+  });
+
   it("a worker tells that Redis went away, and that it is back", async () => {
     await using world = await openWorld();
     const worker = world.start([...WORKER, "--json"]);

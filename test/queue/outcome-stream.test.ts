@@ -13,6 +13,7 @@ import {
 import { forgetRun, wantRun } from "../../src/queue/run-info.ts";
 import { openRunQueue, type RunQueue } from "../../src/queue/run-queue.ts";
 import { anItem, anOutcome } from "../fakes/outcomes.ts";
+import { addAlone, missingAlone } from "./alone.ts";
 import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
 
 const TROUBLE: Message = {
@@ -117,9 +118,9 @@ for (const kind of SERVER_KINDS) {
     });
 
     test("take an item out of the queue that was given back meanwhile", async () => {
-      await queue.add([anItem(0), anItem(1)]);
+      await addAlone(queue, [anItem(0), anItem(1)]);
       await deliver(place, outcome(0), "a token of long ago");
-      expect(await queue.missing([0, 1])).toEqual([0]);
+      expect(await missingAlone(queue, [0, 1])).toEqual([0]);
     });
 
     test("leave an item alone that somebody has in hand", async () => {
@@ -137,13 +138,13 @@ for (const kind of SERVER_KINDS) {
       });
       consumers.push(consumer);
       consumer.start();
-      await queue.add([anItem(0)]);
+      await addAlone(queue, [anItem(0)]);
       await until(() => tokens.length === 1);
       await deliver(place, outcome(0), "a token of long ago");
       await deliver(place, outcome(0), tokens[0]);
-      expect(await queue.missing([0])).toEqual([]);
+      expect(await missingAlone(queue, [0])).toEqual([]);
       answer.resolve("done");
-      await until(async () => (await queue.missing([0])).length === 1);
+      await until(async () => (await missingAlone(queue, [0])).length === 1);
     });
   });
 }

@@ -56,6 +56,7 @@ for (const kind of SERVER_KINDS) {
     let wanted: RunState[];
     let forgotten: number;
     let cutOff: number;
+    let came: number;
 
     beforeEach(async () => {
       server = await kind.start();
@@ -63,7 +64,7 @@ for (const kind of SERVER_KINDS) {
       admin = await connect(server.admin);
       place = { connection, prefix: "nightshift", runId: "run-1" };
       clock = new FakeClock();
-      [wanted, forgotten, cutOff] = [[], 0, 0];
+      [wanted, forgotten, cutOff, came] = [[], 0, 0, 0];
       presence = aPresence();
     });
     afterEach(async () => {
@@ -110,6 +111,7 @@ for (const kind of SERVER_KINDS) {
         onWanted: (state) => wanted.push(state),
         onForgotten: () => (forgotten += 1),
         onCutOff: () => (cutOff += 1),
+        onWorkers: () => (came += 1),
       });
     }
 
@@ -214,6 +216,23 @@ for (const kind of SERVER_KINDS) {
       start();
       await inTime(() => presence.workers.length === 0);
       expect(presence.sawWorkers).toBe(true);
+    });
+
+    test("says when the first worker comes, and again when one comes after all have gone", async () => {
+      await presence.begin();
+      start();
+      await signOn(place, { ...CARD, id: "w2", base_url: "http://elsewhere/v1" });
+      await clock.advance(3_000);
+      for (const times of [1, 2]) {
+        await signOn(place, CARD);
+        await inTime(() => presence.workers.length === 1);
+        await signOn(place, { ...CARD, id: "w4" });
+        await inTime(() => presence.workers.length === 2);
+        expect(came).toBe(times);
+        await signOff(place, "w1");
+        await signOff(place, "w4");
+        await inTime(() => presence.workers.length === 0);
+      }
     });
 
     test("hears again what workers have in hand after Redis was emptied", async () => {

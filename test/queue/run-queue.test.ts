@@ -4,7 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Item } from "../../src/item.ts";
 import { type Connection, connect } from "../../src/queue/connection.ts";
 import { type Consumer, consumeRunQueue } from "../../src/queue/consumer.ts";
-import { openRunQueue, type RunQueue } from "../../src/queue/run-queue.ts";
+import { together } from "../../src/queue/parcel.ts";
+import { openRunQueue, queueDepth, type RunQueue } from "../../src/queue/run-queue.ts";
+import { addAlone, missingAlone } from "./alone.ts";
 import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
 
 const PREFIX = "nightshift";
@@ -87,14 +89,14 @@ for (const kind of SERVER_KINDS) {
     test("hands out every item once, as it was put in", async () => {
       const handed: Item[] = [];
       consuming((item) => Promise.resolve(void handed.push(item)));
-      await queue.add(items(300));
+      await addAlone(queue, items(300));
       await until(() => handed.length >= 300);
       expect(handed.toSorted((a, b) => a.index - b.index)).toEqual(items(300));
     });
 
     test("leaves an item that is there already as it is", async () => {
-      await queue.add([anItem(0), { ...anItem(1), body: "first" }]);
-      await queue.add([{ ...anItem(1), body: "second" }, anItem(2)]);
+      await addAlone(queue, [anItem(0), { ...anItem(1), body: "first" }]);
+      await addAlone(queue, [{ ...anItem(1), body: "second" }, anItem(2)]);
       const bodies = new Map<number, string>();
       let handed = 0;
       consuming(({ index, body }) => {
@@ -103,7 +105,7 @@ for (const kind of SERVER_KINDS) {
         return Promise.resolve();
       });
       await until(() => bodies.size === 3);
-      expect(await queue.missing([0, 1, 2])).toEqual([0, 1, 2]);
+      expect(await missingAlone(queue, [0, 1, 2])).toEqual([0, 1, 2]);
       expect([handed, bodies.get(1)]).toEqual([3, "first"]);
     });
 
@@ -114,21 +116,21 @@ for (const kind of SERVER_KINDS) {
         handed += 1;
         return answer.promise;
       });
-      await queue.add([anItem(0)]);
+      await addAlone(queue, [anItem(0)]);
       await until(() => handed === 1);
-      await queue.add([anItem(0)]);
-      expect(await queue.missing([0])).toEqual([]);
+      await addAlone(queue, [anItem(0)]);
+      expect(await missingAlone(queue, [0])).toEqual([]);
       answer.resolve(undefined);
-      await until(async () => (await queue.missing([0])).length === 1);
+      await until(async () => (await missingAlone(queue, [0])).length === 1);
       expect(handed).toBe(1);
     });
 
     test("takes an item again that it has handed out before", async () => {
       let handed = 0;
       consuming(() => Promise.resolve(void (handed += 1)));
-      await queue.add([anItem(0)]);
-      await until(async () => (await queue.missing([0])).length === 1);
-      await queue.add([anItem(0)]);
+      await addAlone(queue, [anItem(0)]);
+      await until(async () => (await missingAlone(queue, [0])).length === 1);
+      await addAlone(queue, [anItem(0)]);
       await until(() => handed === 2);
     });
 
@@ -138,21 +140,21 @@ for (const kind of SERVER_KINDS) {
         handed += 1;
         return Promise.reject(new Error("a bug"));
       });
-      await queue.add([anItem(0)]);
-      await until(async () => handed === 1 && (await queue.missing([0])).length === 1);
-      await queue.add([anItem(0)]);
+      await addAlone(queue, [anItem(0)]);
+      await until(async () => handed === 1 && (await missingAlone(queue, [0])).length === 1);
+      await addAlone(queue, [anItem(0)]);
       await until(() => handed === 2);
     });
 
     test("knows what it lost when the server was emptied, and goes on with what is put back", async () => {
-      await queue.add(items(5));
-      expect(await queue.missing([0, 4, 5])).toEqual([5]);
+      await addAlone(queue, items(5));
+      expect(await missingAlone(queue, [0, 4, 5])).toEqual([5]);
       await admin.flushall();
-      expect(await queue.missing([0, 4, 5])).toEqual([0, 4, 5]);
+      expect(await missingAlone(queue, [0, 4, 5])).toEqual([0, 4, 5]);
 
       const handed = new Set<number>();
       consuming(({ index }) => Promise.resolve(void handed.add(index)));
-      await queue.add([anItem(4)]);
+      await addAlone(queue, [anItem(4)]);
       await until(() => handed.has(4));
       expect(handed).toEqual(new Set([4]));
     });
@@ -160,20 +162,20 @@ for (const kind of SERVER_KINDS) {
     test("a consumer survives the server being emptied", async () => {
       const handed = new Set<number>();
       consuming(({ index }) => Promise.resolve(void handed.add(index)));
-      await queue.add([anItem(0)]);
+      await addAlone(queue, [anItem(0)]);
       await until(() => handed.has(0));
       await admin.flushall();
-      await queue.add([anItem(1)]);
+      await addAlone(queue, [anItem(1)]);
       await until(() => handed.has(1));
     });
 
     test("leaves no key when it is cleared, and touches no other run's", async () => {
       const other = openRunQueue({ connection, prefix: PREFIX, runId: "other-run" }, onError);
-      await other.add([anItem(0)]);
-      await queue.add(items(50));
+      await addAlone(other, [anItem(0)]);
+      await addAlone(queue, items(50));
       await queue.clear();
       expect(await keys()).toEqual([]);
-      expect(await other.missing([0])).toEqual([]);
+      expect(await missingAlone(other, [0])).toEqual([]);
       await other.clear();
       await other.close();
     });
@@ -182,7 +184,7 @@ for (const kind of SERVER_KINDS) {
       await queue.clear();
       await queue.clear();
       const handed: number[] = [];
-      await queue.add([anItem(3)]);
+      await addAlone(queue, [anItem(3)]);
       consuming(({ index }) => Promise.resolve(void handed.push(index)));
       await until(() => handed.length === 1);
     });
@@ -190,7 +192,10 @@ for (const kind of SERVER_KINDS) {
     test("keeps next to no events, also after it was cleared", async () => {
       await queue.clear();
       for (let round = 0; round < 4; round += 1) {
-        await queue.add(Array.from({ length: 250 }, (_, at) => anItem(round * 250 + at)));
+        await addAlone(
+          queue,
+          Array.from({ length: 250 }, (_, at) => anItem(round * 250 + at)),
+        );
       }
       expect(await admin.xlen(`${PREFIX}:{${runId}}:events`)).toBeLessThan(250);
     });
@@ -206,7 +211,7 @@ for (const kind of SERVER_KINDS) {
         inHand -= 1;
         done += 1;
       }, 3);
-      await queue.add(items(60));
+      await addAlone(queue, items(60));
       await until(() => done === 60);
       expect(most).toBe(3);
     });
@@ -217,28 +222,191 @@ for (const kind of SERVER_KINDS) {
         () => new Promise<void>((resolve) => void answers.push(resolve)),
         2,
       );
-      await queue.add(items(5));
+      await addAlone(queue, items(5));
       await until(() => answers.length === 2);
       let closed = false;
       const closing = Promise.all([consumer.close(), consumer.close()]).then(() => (closed = true));
-      await queue.missing([0]);
+      await missingAlone(queue, [0]);
       expect(closed).toBe(false);
       for (const answer of answers) answer();
       await closing;
       expect(answers).toHaveLength(2);
-      expect(await queue.missing([0, 1, 2, 3, 4])).toHaveLength(2);
+      expect(await missingAlone(queue, [0, 1, 2, 3, 4])).toHaveLength(2);
     });
 
     test("an idle consumer closes without waiting", async () => {
       const consumer = consuming(() => Promise.resolve());
-      await queue.missing([0]);
+      await missingAlone(queue, [0]);
       const start = performance.now();
       await consumer.close();
       expect(performance.now() - start).toBeLessThan(2_000);
     });
 
+    test("hands out the items of a parcel each by itself, and forgets it when all are done", async () => {
+      const answers = new Map<number, () => void>();
+      const consumer = consumeRunQueue({
+        connection,
+        prefix: PREFIX,
+        runId,
+        name: "owner",
+        capacity: 8,
+        together: 4,
+        handle: ({ item }) =>
+          new Promise((resolve) => answers.set(item.index, () => resolve("done"))),
+        onLeft: () => onError(new Error("nothing is left")),
+        onError,
+      });
+      consumers.push(consumer);
+      consumer.start();
+      await queue.add(together(items(4), 4));
+      await until(() => answers.size === 4);
+      for (const index of [0, 1, 2]) answers.get(index)?.();
+      expect(await queue.missing(["i0x4"])).toEqual(new Set());
+      answers.get(3)?.();
+      await until(async () => (await queue.missing(["i0x4"])).has("i0x4"));
+    });
+
+    test("a parcel with an item that lasts holds up no others", async () => {
+      const last = Promise.withResolvers<"done">();
+      const handed: number[] = [];
+      const consumer = consumeRunQueue({
+        connection,
+        prefix: PREFIX,
+        runId,
+        name: "owner",
+        capacity: 8,
+        together: 4,
+        handle: ({ item }) => {
+          handed.push(item.index);
+          return item.index % 4 === 0 && item.index < 8 ? last.promise : Promise.resolve("done");
+        },
+        onError,
+      });
+      consumers.push(consumer);
+      consumer.start();
+      await queue.add(together(items(40), 4));
+      await until(() => handed.length === 40);
+      last.resolve("done");
+    });
+
+    test("says that a parcel which was let go left something, when its items are over", async () => {
+      const last = Promise.withResolvers<"back">();
+      let left = 0;
+      let done = 0;
+      const consumer = consumeRunQueue({
+        connection,
+        prefix: PREFIX,
+        runId,
+        name: "owner",
+        capacity: 4,
+        together: 4,
+        handle: ({ item }) => {
+          if (item.index === 0) return last.promise;
+          done += 1;
+          return Promise.resolve("done");
+        },
+        onLeft: () => (left += 1),
+        onError,
+      });
+      consumers.push(consumer);
+      consumer.start();
+      await queue.add(together(items(8), 4));
+      await until(async () => done === 7 && (await queue.missing(["i0x4"])).size === 1);
+      expect(left).toBe(0);
+      last.resolve("back");
+      await until(() => left === 1);
+    });
+
+    test("says that a parcel left something when it is gone, not before", async () => {
+      let wasMissing: boolean | undefined;
+      const consumer = consumeRunQueue({
+        connection,
+        prefix: PREFIX,
+        runId,
+        name: "owner",
+        capacity: 8,
+        together: 4,
+        handle: ({ item }) => Promise.resolve(item.index === 2 ? "back" : "done"),
+        onLeft: () => void queue.missing(["i0x4"]).then((ids) => (wasMissing = ids.has("i0x4"))),
+        onError,
+      });
+      consumers.push(consumer);
+      consumer.start();
+      await queue.add(together(items(4), 4));
+      await until(() => wasMissing !== undefined);
+      expect(wasMissing).toBe(true);
+    });
+
+    test("who takes items one by one drops a parcel of several and goes on", async () => {
+      const handed: number[] = [];
+      consuming(({ index }) => Promise.resolve(void handed.push(index)));
+      await queue.add([...together(items(4), 4), ...together([anItem(9)], 4)]);
+      await until(() => handed.length > 0);
+      expect(handed).toEqual([9]);
+      await until(async () => (await queue.missing(["i0x4", "i9"])).size === 2);
+    });
+
+    test("disbands the parcels of several that wait, those too that are on their way", async () => {
+      await queue.add([...together(items(8), 4), ...together([anItem(9)], 4)]);
+      const added = queue.add(together([anItem(10), anItem(11)], 2));
+      await queue.disband();
+      await added;
+      expect(await queue.missing(["i0x4", "i4x4", "i9", "i10x2"])).toEqual(
+        new Set(["i0x4", "i4x4", "i10x2"]),
+      );
+      expect(await queueDepth({ connection, prefix: PREFIX, runId })).toEqual({
+        waiting: 1,
+        inHand: 0,
+      });
+    });
+
+    test("disbands what somebody else has got, and leaves the owner what he has in hand", async () => {
+      const last = Promise.withResolvers<"done">();
+      let inHand = 0;
+      const owner = consumeRunQueue({
+        connection,
+        prefix: PREFIX,
+        runId,
+        name: "owner",
+        capacity: 4,
+        together: 4,
+        handle: () => {
+          inHand += 1;
+          return last.promise;
+        },
+        onError,
+      });
+      consumers.push(owner);
+      owner.start();
+      await queue.add(together(items(4), 4));
+      await until(() => inHand === 4);
+      await queue.add(together([anItem(8), anItem(9)], 4));
+      const other = new Worker(`{${runId}}`, null, { connection, prefix: PREFIX, name: "other" });
+      await other.waitUntilReady();
+      expect((await other.getNextJob("a token"))?.id).toBe("i8x2");
+      await other.close(true);
+      await queue.disband();
+      expect(await queue.missing(["i0x4", "i8x2"])).toEqual(new Set(["i8x2"]));
+      expect(await keys()).not.toContainEqual(expect.stringMatching(/i8x2/));
+      last.resolve("done");
+    });
+
+    test("counts items, not parcels", async () => {
+      await queue.add([...together(items(7), 4), ...together([anItem(9)], 4)]);
+      expect(await queueDepth({ connection, prefix: PREFIX, runId })).toEqual({
+        waiting: 8,
+        inHand: 0,
+      });
+    });
+
+    test("what is on its way is not missing", async () => {
+      const added = queue.add(together(items(250), 16));
+      expect(await queue.missing(["i0x16", "i240x10"])).toEqual(new Set());
+      await added;
+    });
+
     test("counts the workers that died with an item", async () => {
-      await queue.add([anItem(7)]);
+      await addAlone(queue, [anItem(7)]);
       const dead = new Worker(`{${runId}}`, null, {
         connection,
         prefix: PREFIX,

@@ -14,6 +14,7 @@ import { Turns } from "../../src/run/worker/turns.ts";
 import { type Clock, systemClock } from "../../src/system/clock.ts";
 import { aCompletion, type Call, FakeGateway } from "../fakes/fake-gateway.ts";
 import { anItem } from "../fakes/outcomes.ts";
+import { addAlone, missingAlone } from "./alone.ts";
 import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
 
 /** What takes a second takes a hundredth of one. */
@@ -100,9 +101,9 @@ for (const kind of SERVER_KINDS) {
     }
 
     test("has its items answered, and each leaves the queue when its outcome is sent", async () => {
-      await queue.add([anItem(0), anItem(1)]);
+      await addAlone(queue, [anItem(0), anItem(1)]);
       serve(() => aCompletion());
-      await until(async () => (await queue.missing([0, 1])).length === 2);
+      await until(async () => (await missingAlone(queue, [0, 1])).length === 2);
       const came = new Map((await outcomes()).map(({ index, kind }) => [index, kind]));
       expect(came).toEqual(
         new Map([
@@ -114,12 +115,12 @@ for (const kind of SERVER_KINDS) {
 
     test("ends an item that fails five times for a reason that nobody foresaw", async () => {
       const deadly = anItem(3);
-      await queue.add([deadly, anItem(4)]);
+      await addAlone(queue, [deadly, anItem(4)]);
       const gateway = serve(({ body }) => {
         if (body === deadly.body) throw new Error("a bug");
         return aCompletion();
       });
-      await until(async () => (await queue.missing([3, 4])).length === 2);
+      await until(async () => (await missingAlone(queue, [3, 4])).length === 2);
       expect((await outcomes()).find(({ index }) => index === 3)).toMatchObject({
         kind: "failed",
         error: { code: "worker_lost", message: "an unexpected error: a bug" },
@@ -130,7 +131,7 @@ for (const kind of SERVER_KINDS) {
 
     test("is left where one item after the other fails so, and keeps them all", async () => {
       const all = Array.from({ length: 20 }, (_, index) => anItem(index));
-      await queue.add(all);
+      await addAlone(queue, all);
       serve(() => {
         throw new Error("a bug");
       });
@@ -138,7 +139,12 @@ for (const kind of SERVER_KINDS) {
       await served?.close();
       expect(faults[0]).toBe("an unexpected error: a bug");
       expect(await outcomes()).toEqual([]);
-      expect(await queue.missing(all.map(({ index }) => index))).toEqual([]);
+      expect(
+        await missingAlone(
+          queue,
+          all.map(({ index }) => index),
+        ),
+      ).toEqual([]);
     });
   });
 }

@@ -11,6 +11,7 @@ import { type EmbeddedValkey, startEmbeddedValkey } from "../../src/queue/embedd
 import { openRunQueue } from "../../src/queue/run-queue.ts";
 import { type QueueServer, startQueueServer } from "../../src/queue/server.ts";
 import type { RedisAccess } from "../../src/system/env.ts";
+import { addAlone, missingAlone } from "./alone.ts";
 import { SERVER_KINDS, startRedis, type TestServer, until } from "./servers.ts";
 
 describe("the embedded Valkey", () => {
@@ -62,15 +63,15 @@ describe("the embedded Valkey", () => {
     });
     const item = (index: number) => ({ index, customId: "a", model: "m", body: "{}" });
     consumer.start();
-    await queue.add([item(0)]);
+    await addAlone(queue, [item(0)]);
     await until(() => handed.has(0));
 
     const back = new Promise((resolve) => connection?.once("ready", resolve));
     await thread.terminate();
     await back;
     expect(await connection.dbsize()).toBeLessThanOrEqual(1);
-    expect(await queue.missing([1])).toEqual([1]);
-    await queue.add([item(1)]);
+    expect(await missingAlone(queue, [1])).toEqual([1]);
+    await addAlone(queue, [item(1)]);
     await until(() => handed.has(1));
     await consumer.close();
     await queue.close();

@@ -6,6 +6,7 @@ import { type Consumer, consumeRunQueue, type Handled } from "../../src/queue/co
 import { consumeHolding, type HandedHeld } from "../../src/queue/holding-consumer.ts";
 import type { RunPlace } from "../../src/queue/keys.ts";
 import { deliver, openOutcomeStream } from "../../src/queue/outcome-stream.ts";
+import { alone } from "../../src/queue/parcel.ts";
 import { seeHands, showHands } from "../../src/queue/run-info.ts";
 import { openRunQueue, type RunQueue } from "../../src/queue/run-queue.ts";
 import { Window } from "../../src/queue/window.ts";
@@ -15,6 +16,7 @@ import { Inbox } from "../../src/run/inbox.ts";
 import { Refill } from "../../src/run/refill.ts";
 import { FakeClock } from "../fakes/fake-clock.ts";
 import { anItem, anOutcome } from "../fakes/outcomes.ts";
+import { addAlone, missingAlone } from "./alone.ts";
 import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
 
 for (const kind of SERVER_KINDS) {
@@ -90,7 +92,7 @@ for (const kind of SERVER_KINDS) {
     }
 
     test("is tidied up but for what living workers elsewhere have in hand", async () => {
-      await queue.add([anItem(0), anItem(1), anItem(2), anItem(3)]);
+      await addAlone(queue, [anItem(0), anItem(1), anItem(2), anItem(3)]);
       const worker = taking("w1", 2);
       await until(() => worker.size === 2);
       const owner = taking("owner", 1);
@@ -102,22 +104,22 @@ for (const kind of SERVER_KINDS) {
       const kept = await queue.tidy();
       const [alive = -1] = worker.keys();
       expect(kept).toEqual([alive]);
-      expect(await queue.missing([0, 1, 2, 3])).toEqual(
+      expect(await missingAlone(queue, [0, 1, 2, 3])).toEqual(
         [0, 1, 2, 3].filter((index) => index !== alive),
       );
       for (const end of [...worker.values(), ...owner.values()]) end("done");
     });
 
     test("is tidied up when it is paused, too", async () => {
-      await queue.add([anItem(0)]);
+      await addAlone(queue, [anItem(0)]);
       await queue.pause();
-      await queue.add([anItem(1)]);
+      await addAlone(queue, [anItem(1)]);
       expect(await queue.tidy()).toEqual([]);
-      expect(await queue.missing([0, 1])).toEqual([0, 1]);
+      expect(await missingAlone(queue, [0, 1])).toEqual([0, 1]);
     });
 
     test("hands an item to the next who asks when it is given back", async () => {
-      await queue.add([anItem(0)]);
+      await addAlone(queue, [anItem(0)]);
       const first = taking("w1", 1);
       await until(() => first.size === 1);
       consumers[0]?.pause();
@@ -125,11 +127,11 @@ for (const kind of SERVER_KINDS) {
       first.get(0)?.("back");
       await until(() => second.size === 1);
       second.get(0)?.("done");
-      await until(async () => (await queue.missing([0])).length === 1);
+      await until(async () => (await missingAlone(queue, [0])).length === 1);
     });
 
     test("tells of an item whose hold was not renewed in time, and gives it back to nobody", async () => {
-      await queue.add([anItem(0)]);
+      await addAlone(queue, [anItem(0)]);
       const { handed, end } = holding();
       await until(() => handed.length === 1);
       await clock.advance(19_000);
@@ -139,21 +141,21 @@ for (const kind of SERVER_KINDS) {
       end("back");
       await consumers[0]?.close();
       // Whoever finds it without an owner takes it over: it is still in hand for Redis.
-      expect(await queue.missing([0])).toEqual([]);
+      expect(await missingAlone(queue, [0])).toEqual([]);
       expect(await admin.llen(`nightshift:{${place.runId}}:wait`)).toBe(0);
       expect(errors).toEqual([]);
     });
 
     test("an outcome that was sent before is recorded before anything is enqueued", async () => {
       // An earlier owner put three items in, a worker answered one and has another in hand.
-      await queue.add([anItem(0), anItem(1), anItem(2)]);
+      await addAlone(queue, [anItem(0), anItem(1), anItem(2)]);
       const worker = taking("w1", 2);
       await until(() => worker.size === 2);
       const [answered = -1, held = -1] = worker.keys();
       await deliver(place, { kind: "outcome", outcome: anOutcome(answered) });
       consumers[0]?.pause();
       worker.get(answered)?.("done");
-      await until(async () => (await queue.missing([answered])).length === 1);
+      await until(async () => (await missingAlone(queue, [answered])).length === 1);
 
       const wanted = new Set([0, 1, 2]);
       const stream = openOutcomeStream(place);
@@ -179,8 +181,11 @@ for (const kind of SERVER_KINDS) {
 
     test("is filled again after Redis was emptied, without what a worker says it has in hand", async () => {
       const window = new Window();
-      for (const index of [0, 1, 2]) window.put(anItem(index));
-      await queue.add([anItem(0), anItem(1), anItem(2)]);
+      for (const index of [0, 1, 2]) {
+        window.put(anItem(index));
+        window.send(alone(anItem(index)));
+      }
+      await addAlone(queue, [anItem(0), anItem(1), anItem(2)]);
       await admin.flushall();
       await showHands(place, "w1", [1], 60_000);
       const refill = new Refill({
@@ -193,13 +198,13 @@ for (const kind of SERVER_KINDS) {
         log: pino({ level: "silent" }),
       });
       refill.soon();
-      await until(async () => (await queue.missing([0, 1, 2])).length === 1);
-      expect(await queue.missing([0, 1, 2])).toEqual([1]);
+      await until(async () => (await missingAlone(queue, [0, 1, 2])).length === 1);
+      expect(await missingAlone(queue, [0, 1, 2])).toEqual([1]);
       // The worker died and says nothing any more.
       await admin.del(`nightshift:{${place.runId}}:hands:w1`);
       await until(() => clock.pending > 0);
       await clock.advance(6_000);
-      await until(async () => (await queue.missing([0, 1, 2])).length === 0);
+      await until(async () => (await missingAlone(queue, [0, 1, 2])).length === 0);
       await refill.close();
     });
   });

@@ -6,6 +6,7 @@ import { type Connection, connect } from "../../src/queue/connection.ts";
 import { outcomesKey, ownerKey, runsKey } from "../../src/queue/keys.ts";
 import { openRunQueue } from "../../src/queue/run-queue.ts";
 import { forgetStaleRuns } from "../../src/queue/stale-runs.ts";
+import { addAlone } from "./alone.ts";
 import { SERVER_KINDS, type TestServer } from "./servers.ts";
 
 describe.each(SERVER_KINDS)("stale runs on $name", (kind) => {
@@ -31,7 +32,8 @@ describe.each(SERVER_KINDS)("stale runs on $name", (kind) => {
     const runId = `r-${randomUUID()}`;
     const run = { ...place(), runId };
     const queue = openRunQueue(run, () => {});
-    await queue.add(
+    await addAlone(
+      queue,
       [0, 1].map((index) => ({ index, customId: `c${index}`, model: "m", body: "{}" })),
     );
     await queue.close();

@@ -6,6 +6,7 @@ import type { RunPlace } from "../../src/queue/keys.ts";
 import { openRunQueue } from "../../src/queue/run-queue.ts";
 import { Takeovers } from "../../src/queue/takeovers.ts";
 import { anItem } from "../fakes/outcomes.ts";
+import { addAlone } from "./alone.ts";
 import { SERVER_KINDS, until } from "./servers.ts";
 
 const ITEM = "nightshift:{run-1}:i7";
@@ -17,7 +18,7 @@ async function aRun(kind: (typeof SERVER_KINDS)[number]) {
   const admin = await connect(server.admin);
   const place: RunPlace = { connection, prefix: "nightshift", runId: "run-1" };
   const queue = openRunQueue(place, () => {});
-  await queue.add([anItem(7)]);
+  await addAlone(queue, [anItem(7)]);
   return {
     place,
     queue,

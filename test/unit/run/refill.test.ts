@@ -1,6 +1,8 @@
 import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 
+import { jobId } from "../../../src/queue/keys.ts";
+import { alone, together } from "../../../src/queue/parcel.ts";
 import type { RunQueue } from "../../../src/queue/run-queue.ts";
 import { Window } from "../../../src/queue/window.ts";
 import { Hold } from "../../../src/run/hold.ts";
@@ -14,6 +16,8 @@ interface SceneOptions {
   /** Those of them that Redis still knows. */
   readonly known?: readonly number[];
   readonly inHand?: readonly number[];
+  /** Parcels in which more than one of the items travelled. */
+  readonly parcels?: readonly (readonly number[])[];
   /** What workers say they have in hand; null where there can be none. */
   readonly claimed?: readonly number[] | null;
   /** What workers have sent and nobody has recorded. */
@@ -28,6 +32,7 @@ type Look = (typeof LOOKS)[number];
 function aScene({
   items,
   known = [],
+  parcels = [],
   inHand = [],
   claimed = null,
   sent = [],
@@ -36,7 +41,11 @@ function aScene({
   const clock = new FakeClock();
   const window = new Window();
   for (const index of items) window.put(anItem(index));
-  const inRedis = new Set(known);
+  for (const index of items) window.send(alone(anItem(index)));
+  const inRedis = new Set(known.map(jobId));
+  for (const indexes of parcels) {
+    for (const parcel of together(indexes.map(anItem), 16)) window.send(parcel);
+  }
   const hands = new Set(claimed);
   const stream = new Set(sent);
   /** What becomes known at a look is as it was when that was asked for. */
@@ -44,7 +53,7 @@ function aScene({
     if (at === sendsAt) {
       stream.add(0);
       hands.delete(0);
-      inRedis.delete(0);
+      inRedis.delete(jobId(0));
     }
     return answer;
   };
@@ -56,18 +65,16 @@ function aScene({
   const queue: RunQueue = {
     add: async (batch) => {
       if (refuses) throw new Error("out of memory");
-      for (const { index } of batch) {
-        added.push(index);
-        inRedis.add(index);
+      for (const { id, items: packed } of batch) {
+        added.push(...packed.map(({ index }) => index));
+        inRedis.add(id);
       }
     },
-    missing: async (indexes) => {
+    missing: async (ids) => {
       looks += 1;
-      return look(
-        "missing",
-        indexes.filter((index) => !inRedis.has(index)),
-      );
+      return look("missing", new Set(ids.filter((id) => !inRedis.has(id))));
     },
+    disband: nothing,
     tidy: () => Promise.resolve([]),
     pause: nothing,
     resume: nothing,
@@ -95,6 +102,7 @@ function aScene({
   return {
     clock,
     refill,
+    window,
     hold,
     hands,
     added,
@@ -127,6 +135,29 @@ describe("putting back what Redis has lost", () => {
       },
     );
   }
+
+  test("puts back one by one what is left of a parcel that is gone", async () => {
+    const { clock, refill, window, added } = aScene({
+      items: [0, 1, 2, 3],
+      parcels: [[0, 1, 2]],
+      known: [3],
+      inHand: [1],
+    });
+    refill.soon();
+    await clock.advance(0);
+    expect(added).toEqual([0, 2]);
+    expect([0, 1, 2].map((index) => window.parcelOf(index))).toEqual(["i0", "i0x3", "i2"]);
+    await refill.close();
+  });
+
+  test("leaves alone what has not been sent on its way yet", async () => {
+    const { clock, refill, window, added } = aScene({ items: [0] });
+    window.put(anItem(1));
+    refill.soon();
+    await clock.advance(0);
+    expect(added).toEqual([0]);
+    await refill.close();
+  });
 
   test("leaves alone what a worker has in hand, and looks again until it has let go", async () => {
     const { clock, refill, hands, added } = aScene({ items: [0, 1], claimed: [1] });
