@@ -11,7 +11,7 @@ import { join } from "node:path";
 
 import { diskStop, FILES, isMissing } from "./files.ts";
 import type { ItemTable } from "./item-table.ts";
-import { type CallLine, type CallTokens, Unrecorded } from "./unrecorded.ts";
+import { type CallLine, type CallTokens, type Sum, Unrecorded } from "./unrecorded.ts";
 
 /** Where items stand by the ledger of outcomes. */
 type Items = Pick<ItemTable, "state">;
@@ -61,10 +61,7 @@ export class BudgetLog {
    * @throws RunStopped when that cannot be written: then it must not be sent.
    */
   sent(index: number, model: string, tokens: CallTokens): void {
-    if (this.#lines >= MOST_LINES) {
-      this.calls.fold(this.#items);
-      this.#rewrite();
-    }
+    this.#keepShort();
     this.#note({ index, model, sent: tokens });
     this.#write();
   }
@@ -88,6 +85,17 @@ export class BudgetLog {
     return released;
   }
 
+  /**
+   * Calls were made elsewhere, and results.jsonl is about to tell of their answer.
+   *
+   * @throws RunStopped when that cannot be written: then their answer must not be recorded.
+   */
+  madeElsewhere(requests: number, spent: Readonly<Record<string, Sum>>): void {
+    this.#keepShort();
+    this.#note({ run: this.#run, requests, spent });
+    this.#write();
+  }
+
   /** Nothing is in flight any more. */
   close(): void {
     this.calls.fold(this.#items);
@@ -98,6 +106,12 @@ export class BudgetLog {
     }
     if (this.#file !== null) closeSync(this.#file);
     this.#file = null;
+  }
+
+  #keepShort(): void {
+    if (this.#lines < MOST_LINES) return;
+    this.calls.fold(this.#items);
+    this.#rewrite();
   }
 
   #note(line: CallLine): number {

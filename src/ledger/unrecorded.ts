@@ -9,11 +9,14 @@ interface Kept {
   readonly answered: boolean;
 }
 /** Tokens of several calls. */
-type Sum = readonly [prompt: number, completion: number, calls: number];
+export type Sum = readonly [prompt: number, completion: number, calls: number];
 
 /** One line of `budget.jsonl`. */
 export type CallLine =
-  /** The first: what all calls up to then cost that no other file tells, by model. */
+  /**
+   * What calls cost that no other file tells, by model: the first line of all calls up to then, a
+   * later one of some that were made elsewhere.
+   */
   | {
       readonly run: string;
       readonly requests: number;

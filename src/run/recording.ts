@@ -24,6 +24,13 @@ export class Recording {
     this.#window = window;
   }
 
+  /** Whether an outcome would be written down: the first of its item, or a better one. */
+  isNews(outcome: Outcome): boolean {
+    const { index } = outcome;
+    if (this.#writing.has(index)) return false;
+    return this.#parts.wanted.has(index) || this.#isBetter(outcome);
+  }
+
   /** Resolves when an outcome of the item is safely on disk. */
   record(outcome: Outcome): Promise<void> {
     const { index } = outcome;
@@ -32,14 +39,14 @@ export class Recording {
     if (!this.#parts.wanted.has(index)) {
       this.#window.release(index);
       // A worker of another sitting may have asked what this one is not about: it is paid for.
-      return this.#isNews(outcome) ? this.#parts.ledger.record(outcome) : Promise.resolve();
+      return this.#isBetter(outcome) ? this.#parts.ledger.record(outcome) : Promise.resolve();
     }
     const written = this.#write(outcome);
     this.#writing.set(index, written);
     return written;
   }
 
-  #isNews({ index, kind }: Outcome): boolean {
+  #isBetter({ index, kind }: Outcome): boolean {
     const state = this.#parts.ledger.items.state(index);
     return state === "pending" || (state === "failed" && kind === "completed");
   }

@@ -49,6 +49,8 @@ export interface SittingParts {
   readonly stop: (reason: RunStopped) => void;
   readonly onEvent: OnRunEvent;
   readonly onOutcome: (outcome: Outcome, model: string | undefined) => void;
+  /** Told before an outcome is recorded whose calls were made elsewhere. */
+  readonly onReceived: (outcome: Outcome) => void;
   readonly onHeld: (isHeld: boolean) => void;
   readonly meter: RunMeter | null;
 }
@@ -100,7 +102,10 @@ export async function sit(parts: SittingParts): Promise<boolean> {
       ? null
       : new Inbox({
           stream: openOutcomeStream(place),
-          record: (outcome) => recording.record(outcome),
+          record: async (outcome) => {
+            if (recording.isNews(outcome)) parts.onReceived(outcome);
+            await recording.record(outcome);
+          },
           onTrouble: ({ reason, message, remedy }) => stop(new RunStopped(reason, message, remedy)),
           onUnrecorded: stop,
           clock,

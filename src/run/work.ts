@@ -155,6 +155,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
       stop,
       meter,
       onOutcome: (outcome, model) => tellOutcome(parts, outcome, model),
+      onReceived: (outcome) => spending?.received(outcome),
       onHeld,
     });
     if (presence !== null) inRedis = !isGone;

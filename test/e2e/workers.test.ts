@@ -286,6 +286,29 @@ describeOnRedis(() => {
     worker.kill("SIGKILL");
   });
 
+  it("counts what workers answered before the run had a budget, recorded or not", async () => {
+    await using world = await openWorld();
+    const worker = world.start(WORKER);
+    const dead = world.start(OWNER);
+    await completed(world, 50);
+    dead.kill("SIGKILL");
+    await dead.exit;
+    await until("more is answered", () => world.gateway.stats().billedRequests >= 300);
+    worker.kill("SIGTERM");
+    expect((await worker.exit).code).toBe(0);
+    const billed = world.gateway.stats().billedRequests;
+
+    const limit = billed + 20;
+    const flags = ["--concurrency", String(CONCURRENCY), "--budget-requests", String(limit)];
+    const stopped = await world.nightshift(["run", "reviews.yaml", ...flags]);
+    expect([stopped.code, stopped.stderr]).toEqual([
+      3,
+      expect.stringContaining(`${limit} of ${limit} requests`),
+    ]);
+    expect(world.gateway.stats().billedRequests).toBe(limit);
+    expect(await (await onlyRun(world)).completed()).toBe(limit);
+  });
+
   it("refuses --no-worker together with a budget", async () => {
     await using world = await openWorld(20);
     const { code, stderr } = await world.nightshift([...OWNER, "--budget-requests", "100"]);

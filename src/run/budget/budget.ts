@@ -73,6 +73,11 @@ export class Budget {
     this.#spent = plus(this.#spent, used);
   }
 
+  /** Calls that nothing was set aside for cost so much. */
+  charge(cost: Cost): void {
+    this.#spent = plus(this.#spent, cost);
+  }
+
   /** So much of what counts as spent turned out not to be. */
   refund(cost: Cost): void {
     this.#spent = minus(this.#spent, cost);

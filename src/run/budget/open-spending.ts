@@ -7,9 +7,9 @@ import type { WorkParts } from "../work-parts.ts";
 import { BudgetSpent } from "./budget-spent.ts";
 import { Budget, type Cost, type Unit } from "./budget.ts";
 import { hasBudget } from "./check.ts";
+import { type AnyCall, inDoubt } from "./in-doubt.ts";
 import { pricesFor, spentSoFar, type UsdOfUsage } from "./report.ts";
 import { Spending } from "./spending.ts";
-import type { WorstCase } from "./worst-case.ts";
 
 /**
  * Takes up the books of a run's spending where its last sitting left them.
@@ -27,15 +27,19 @@ export function openSpending(
   if (!hasBudget(job) && readUnrecorded(directory, run, ledger.items) === null) return null;
   const usdOf = pricesFor(prices.cost, scan.models);
   const usage = ledger.usage.report({ total: null, completed: 0, failed: 0, wallMs: 0 });
-  const log = BudgetLog.open(directory, run, ledger.items, () =>
-    firstLine(run, usage, scan.largest, dearest(scan.models, usdOf)),
-  );
+  const { prompt = 0, completion = 0 } = scan.largest ?? {};
+  const anyCall: AnyCall = {
+    model: dearest(scan.models, usdOf),
+    tokens: [prompt, completion ?? 0],
+  };
+  const log = BudgetLog.open(directory, run, ledger.items, () => firstLine(run, usage, anyCall));
   const budget = new Budget(job.budget, spentSoFar(usage, log.calls, usdOf));
   return new Spending({
     budget,
     log,
     usdOf,
     clock,
+    anyCall,
     onSpent: (shortOf, worst) => stop(budgetStop(budget, shortOf, worst)),
   });
 }
@@ -44,21 +48,12 @@ export function openSpending(
  * What a run cost before it had a budget. Of its calls without an answer only the number is known:
  * each counts like the largest item. The price of a call that was answered stands in results.jsonl.
  */
-function firstLine(
-  run: string,
-  usage: UsageReport,
-  largest: WorstCase | null,
-  model: string,
-): CallLine {
-  const calls = usage.possibly_billed + usage.items.without_usage;
-  const { prompt = 0, completion = 0 } = largest ?? {};
+function firstLine(run: string, usage: UsageReport, anyCall: AnyCall): CallLine {
+  const { possibly_billed: unanswered, items, attempts } = usage;
   return {
     run,
-    requests: usage.attempts,
-    spent:
-      calls === 0
-        ? {}
-        : { [model]: [calls * prompt, calls * (completion ?? 0), usage.possibly_billed] },
+    requests: attempts,
+    spent: inDoubt(unanswered + items.without_usage, unanswered, anyCall),
   };
 }
 

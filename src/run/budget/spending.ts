@@ -3,10 +3,12 @@ import type { Verdict } from "../../gateway/verdict.ts";
 import type { Item } from "../../item.ts";
 import type { BudgetLog } from "../../ledger/budget-log.ts";
 import type { CallTokens } from "../../ledger/unrecorded.ts";
+import type { Outcome } from "../../outcome.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { TokenUsage } from "../../tokens.ts";
 import { type Budget, type Cost, NO_COST, type Unit } from "./budget.ts";
 import { chargeOf } from "./charge.ts";
+import { type AnyCall, inDoubt } from "./in-doubt.ts";
 import { worstCase } from "./worst-case.ts";
 
 export interface SpendingParts {
@@ -15,6 +17,7 @@ export interface SpendingParts {
   /** US dollars. */
   readonly usdOf: (model: string, usage: TokenUsage, calls?: number) => number;
   readonly clock: Clock;
+  readonly anyCall: AnyCall;
   /** Told when no item in hand fits any more: what the smallest lacks, and what it may cost. */
   readonly onSpent: (shortOf: readonly Unit[], worst: Cost) => void;
 }
@@ -71,6 +74,29 @@ export class Spending implements AttemptBudget {
       settle: (verdict) => this.#settle(claim, verdict),
       cancel: () => this.#close(claim, NO_COST),
     };
+  }
+
+  /**
+   * A worker elsewhere has made calls that nothing was set aside for: it took the item when the run
+   * had no budget.
+   *
+   * @throws RunStopped when that cannot be written down.
+   */
+  received(outcome: Outcome): void {
+    const { budget, log, usdOf, anyCall } = this.#parts;
+    const { attempts, possiblyBilled } = outcome;
+    const answer = outcome.kind === "completed" ? outcome.summary : null;
+    const isUnmeasured = answer !== null && answer.usage === null;
+    const doubt = inDoubt(possiblyBilled + (isUnmeasured ? 1 : 0), possiblyBilled, anyCall);
+    log.madeElsewhere(attempts, doubt);
+    budget.charge({ ...NO_COST, requests: attempts });
+    for (const [model, [prompt, completion, calls]] of Object.entries(doubt)) {
+      const usage = usageOf([prompt, completion]);
+      budget.charge({ usd: usdOf(model, usage, calls), tokens: usage.total, requests: 0 });
+    }
+    if (answer === null) return;
+    const used = answer.usage ?? usageOf([0, 0]);
+    budget.charge({ usd: usdOf(answer.model, used), tokens: used.total, requests: 0 });
   }
 
   /** Nothing is in flight any more. */

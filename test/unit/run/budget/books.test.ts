@@ -8,6 +8,7 @@ import { classify } from "../../../../src/gateway/classify.ts";
 import type { Item } from "../../../../src/item.ts";
 import { BudgetLog, readUnrecorded } from "../../../../src/ledger/budget-log.ts";
 import { Ledger } from "../../../../src/ledger/ledger.ts";
+import type { Outcome } from "../../../../src/outcome.ts";
 import { Budget, type Cost } from "../../../../src/run/budget/budget.ts";
 import { pricesFor, spentSoFar } from "../../../../src/run/budget/report.ts";
 import { Spending } from "../../../../src/run/budget/spending.ts";
@@ -39,6 +40,16 @@ function anItem(index: number): Item {
   return { index, customId: `r${index}`, model: MODEL, body };
 }
 
+/** What becomes of an item whose calls have these replies. */
+function outcomeOf(index: number, replies: readonly Reply[]): Outcome {
+  const attempts = replies.filter((name) => name !== "throttled").length;
+  const possiblyBilled = replies.filter((name) => name === "timeout").length;
+  const last = replies.at(-1);
+  if (last !== "answer" && last !== "no usage") return aFailed(index, { attempts, possiblyBilled });
+  const body = aBody({ model: MODEL, usage: last === "answer" ? USAGE : null });
+  return aCompleted(index, { body, attempts, possiblyBilled });
+}
+
 /** Opens a run's books as `run` does. */
 async function openBooks(directory: string): Promise<{
   budget: Budget;
@@ -54,7 +65,8 @@ async function openBooks(directory: string): Promise<{
   const limits = { usd: null, tokens: null, requests: null };
   const budget = new Budget(limits, spentSoFar(usage(), log.calls, usdOf));
   const clock = new FakeClock();
-  const spending = new Spending({ budget, log, usdOf, clock, onSpent: () => {} });
+  const anyCall = { model: MODEL, tokens: [100, 20] } as const;
+  const spending = new Spending({ budget, log, usdOf, clock, anyCall, onSpent: () => {} });
   const reported = (): Cost =>
     spentSoFar(usage(), readUnrecorded(directory, RUN_ID, ledger.items), usdOf);
   return { budget, spending, ledger, reported };
@@ -74,6 +86,8 @@ it(
     const reply = fc.constantFrom<Reply[]>("answer", "no usage", "timeout", "error", "throttled");
     const item = fc.record({
       replies: fc.array(reply, { minLength: 1, maxLength: 4 }),
+      /** Whether a worker made the calls, when the run had no budget. */
+      elsewhere: fc.boolean(),
       /** How the process ends right after it, if it does. */
       ending: fc.constantFrom("go on", "go on", "close", "die"),
     });
@@ -81,23 +95,23 @@ it(
       fc.asyncProperty(fc.array(item, { minLength: 1, maxLength: 5 }), async (items) => {
         const directory = await mkdtemp(join(workspace.path, "run-"));
         let books = await openBooks(directory);
-        for (const [index, { replies, ending }] of items.entries()) {
+        for (const [index, { replies, elsewhere, ending }] of items.entries()) {
           const { spending, ledger } = books;
-          for (const [attempt, name] of replies.entries()) {
+          if (elsewhere) {
+            const answer = replies.findIndex((name) => name === "answer" || name === "no usage");
+            const calls = answer === -1 ? replies : replies.slice(0, answer + 1);
+            const outcome = outcomeOf(index, calls);
+            spending.received(outcome);
+            await ledger.record(outcome);
+          }
+          for (const [attempt, name] of elsewhere ? [] : replies.entries()) {
             const reserved = await spending.reserve(anItem(index), new AbortController().signal);
             reserved.sent();
             reserved.settle(classify(REPLIES[name], { onLength: "keep", now: 0 }));
             const isLast =
               attempt === replies.length - 1 || name === "answer" || name === "no usage";
             if (!isLast) continue;
-            const attempts = attempt + 1;
-            const usage = name === "answer" ? USAGE : null;
-            const body = aBody({ model: MODEL, usage });
-            await ledger.record(
-              name === "answer" || name === "no usage"
-                ? aCompleted(index, { body, attempts })
-                : aFailed(index, { attempts }),
-            );
+            await ledger.record(outcomeOf(index, replies.slice(0, attempt + 1)));
             break;
           }
           const live = rounded(books.budget.spent);

@@ -15,6 +15,7 @@ import { Spending } from "../../../../src/run/budget/spending.ts";
 import { worstCase } from "../../../../src/run/budget/worst-case.ts";
 import { FakeClock, settle } from "../../../fakes/fake-clock.ts";
 import { aCompletion, anError, aSilence } from "../../../fakes/fake-gateway.ts";
+import { aCompleted, aFailed } from "../../ledger/run-directory.ts";
 import { aWorkspace, type Workspace } from "../jobs.ts";
 
 const ANSWER_TOKENS = 20;
@@ -61,7 +62,8 @@ function openSpending(
     { usd: 0, tokens: recorded + log.calls.tokens, requests: log.calls.requests },
   );
   const onSpent = (shortOf: readonly Unit[]): void => void spent.push(shortOf);
-  const spending = new Spending({ budget, log, usdOf: () => 0, clock, onSpent });
+  const anyCall = { model: "m", tokens: [180, ANSWER_TOKENS] } as const;
+  const spending = new Spending({ budget, log, usdOf: () => 0, clock, anyCall, onSpent });
   const ask = (item: Item): { granted?: Reservation; refused?: unknown } => {
     const came: { granted?: Reservation; refused?: unknown } = {};
     spending.reserve(item, stopping.signal).then(
@@ -166,6 +168,25 @@ describe("an attempt", () => {
     await settle();
     expect(budget.shortOf({ usd: 0, tokens: 8_501, requests: 0 })).toEqual(["tokens"]);
     expect(budget.shortOf({ usd: 0, tokens: 8_500, requests: 0 })).toEqual([]);
+  });
+});
+
+describe("calls that a worker elsewhere has made", () => {
+  it("count like all others, and are in the books before their answer is recorded", async () => {
+    await using workspace = await aWorkspace();
+    const world = aWorld(workspace);
+    const { spending, budget, ask, spent, clock } = openSpending(world, { requests: 5 });
+    // One was charged for all that is known, one for nothing, and one was answered.
+    spending.received(aCompleted(0, { attempts: 3, possiblyBilled: 1 }));
+    spending.received(aFailed(1, { attempts: 2 }));
+    expect(budget.spent).toEqual({ usd: 0, tokens: 210, requests: 5 });
+    ask(anItem(2));
+    await clock.advance(1_000);
+    expect(spent).toEqual([["requests"]]);
+
+    world.states.set(0, "completed").set(1, "failed");
+    world.recorded = 10;
+    expect(openSpending(world, { requests: 5 }).budget.spent).toEqual(budget.spent);
   });
 });
 
