@@ -110,11 +110,16 @@ export class AnswerIndex {
     });
   }
 
-  /** Forgets answers that turned out not to be where they were said to be. */
-  dropAnswers(requests: readonly Buffer[]): void {
+  /**
+   * Forgets answers that turned out not to be where they were said to be; what another process has
+   * found elsewhere since then stays.
+   */
+  dropAnswers(gone: readonly (AnswerEntry & AnswerPlace)[]): void {
     this.#atOnce(() => {
-      const drop = this.#database.prepare("DELETE FROM answers WHERE request = ?");
-      for (const request of requests) drop.run(request);
+      const drop = this.#database.prepare(
+        "DELETE FROM answers WHERE request = ? AND run = ? AND offset = ?",
+      );
+      for (const { request, run, offset } of gone) drop.run(request, run, offset);
     });
   }
 

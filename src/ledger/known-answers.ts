@@ -7,6 +7,7 @@ import { isBusy, isSqliteError } from "../system/sqlite.ts";
 import {
   type AnswerEntry,
   AnswerIndex,
+  type AnswerPlace,
   IndexDamaged,
   type IndexedRun,
   removeIndex,
@@ -59,7 +60,7 @@ export class KnownAnswers {
   readonly #index: AnswerIndex;
   readonly #runs: ReadonlyMap<number, IndexedRun>;
   readonly #readers = new Map<number, PointReader>();
-  #gone: Buffer[] = [];
+  #gone: (AnswerEntry & AnswerPlace)[] = [];
 
   private constructor({ root, own }: KnownAnswersOptions, index: AnswerIndex) {
     this.#root = root;
@@ -119,7 +120,7 @@ export class KnownAnswers {
     if (bytes !== null && requestInLine(bytes) === request.toString("hex")) {
       return { runId: run.run_id, bytes };
     }
-    this.#gone.push(request);
+    this.#gone.push({ request, ...place });
     return null;
   }
 

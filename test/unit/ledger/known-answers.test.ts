@@ -226,6 +226,18 @@ describe("an answer that no ledger holds is not known", () => {
     }));
 });
 
+test("an answer that another process has found meanwhile stays known, though it was looked for in vain", () =>
+  withRuns(async (runs) => {
+    await runs.add("one", ["a"]);
+    const early = await runs.open();
+    await truncate(runs.results("one"), 0);
+    expect(answerIn(early, "a")).toBeNull();
+    await runs.add("two", ["a"]);
+    expect(await runs.known(["a"])).toEqual(["two says a"]);
+    early.close();
+    expect(await runs.known(["a"])).toEqual(["two says a"]);
+  }));
+
 describe("the index is made anew from the ledgers", () => {
   test.each([
     ["lost", (path: string) => rm(path)],
