@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync, renameSync } from "node:fs";
-import { link, open, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { link, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
@@ -59,16 +59,23 @@ export async function lockDirectory(directory: string, clock: Clock): Promise<Di
     await rm(draft, { force: true });
   }
 
+  // By its handle: a lock that another host has put in the place of ours is none of our business.
+  const file = await open(path, "r+");
+  const stamp = async (): Promise<void> => {
+    // The same bytes, so that the disk notes the time by its own clock: no two hosts' need agree.
+    await file.write(own, 0);
+    await file.datasync();
+  };
   let stopBeating = (): void => {};
   const beat = (): void => {
-    const now = new Date(clock.now());
-    utimes(path, now, now).catch(() => {});
+    stamp().catch(() => {});
     stopBeating = clock.after(HEARTBEAT_MS, beat);
   };
   beat();
   return {
     release: async () => {
       stopBeating();
+      await file.close().catch(() => {});
       if ((await readLock(path)) === own) await rm(path, { force: true });
     },
   };
@@ -148,9 +155,24 @@ function parseHolder(text: string): LockHolder | null {
 async function isAlive(holder: LockHolder, path: string, clock: Clock): Promise<boolean> {
   if (holder.host === hostname()) return startOf(holder.pid) === holder.started;
   try {
-    return clock.now() - (await stat(path)).mtimeMs < FOREIGN_DEAD_MS;
+    const { mtimeMs } = await stat(path);
+    return (await diskTime(path, clock)) - mtimeMs < FOREIGN_DEAD_MS;
   } catch {
     return false;
+  }
+}
+
+/** What time it is by the clock of a file's disk, which may be another machine's. */
+async function diskTime(path: string, clock: Clock): Promise<number> {
+  const probe = `${path}.${randomUUID()}`;
+  try {
+    await writeFile(probe, "now");
+    return (await stat(probe)).mtimeMs;
+  } catch {
+    // Whoever may not write here only looks.
+    return clock.now();
+  } finally {
+    await rm(probe, { force: true }).catch(() => {});
   }
 }
 

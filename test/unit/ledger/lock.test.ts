@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { readdir, stat, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 
 import { describe, expect, test } from "vitest";
@@ -13,13 +13,9 @@ import { runDirectory, type RunDirectory, until } from "./run-directory.ts";
 
 const onLinux = process.platform === "linux";
 
-/** A lock as somebody else left it, `age` milliseconds ago by the clock. */
-async function leaveLock(
-  directory: RunDirectory,
-  holder: object,
-  { clock, age = 0 }: { clock: FakeClock; age?: number },
-): Promise<void> {
-  const at = new Date(clock.now() - age);
+/** A lock as somebody else left it, `age` milliseconds ago by the disk's clock. */
+async function leaveLock(directory: RunDirectory, holder: object, age = 0): Promise<void> {
+  const at = new Date(Date.now() - age);
   await writeFile(directory.file(FILES.lock), JSON.stringify(holder));
   await utimes(directory.file(FILES.lock), at, at);
 }
@@ -76,7 +72,7 @@ describe("a directory in use", () => {
     const dead = { host: hostname(), pid: process.pid, started: "another process's" };
     for (const before of [null, dead]) {
       await using directory = await runDirectory();
-      if (before !== null) await leaveLock(directory, before, { clock });
+      if (before !== null) await leaveLock(directory, before);
       const asked = await Promise.allSettled(
         Array.from({ length: 12 }, () => lockDirectory(directory.path, clock)),
       );
@@ -95,7 +91,7 @@ describe("a dead holder", () => {
   test("with a pid that another process has now does not hold it", async () => {
     await using directory = await runDirectory();
     const clock = new FakeClock();
-    await leaveLock(directory, { host: hostname(), pid: process.pid, started: "1" }, { clock });
+    await leaveLock(directory, { host: hostname(), pid: process.pid, started: "1" });
     await (await lockDirectory(directory.path, clock)).release();
   });
 
@@ -112,7 +108,7 @@ describe("a dead holder", () => {
     await until(() => fields(parent.pid)[1] === "(sleep)");
     parent.stdin.write("\n");
     await until(() => fields(pid)[2] === "Z");
-    await leaveLock(directory, { host: hostname(), pid, started: fields(pid)[21] }, { clock });
+    await leaveLock(directory, { host: hostname(), pid, started: fields(pid)[21] });
     await (await lockDirectory(directory.path, clock)).release();
     await killed(parent);
   });
@@ -126,33 +122,60 @@ describe("a dead holder", () => {
 
 describe("a holder on another host", () => {
   const ELSEWHERE = { host: "another-host", pid: 1, started: "1" };
+  const MINUTE_MS = 60_000;
 
-  test("holds it as long as its heart has beaten within the last minute", async () => {
-    await using directory = await runDirectory();
-    const clock = new FakeClock();
-    await leaveLock(directory, ELSEWHERE, { clock, age: 59_999 });
-    await expect(lockDirectory(directory.path, clock)).rejects.toThrow(
-      "is in use by process 1 on another-host",
-    );
-  });
+  // The clocks of two hosts may differ by any amount: the disk's counts.
+  for (const [what, hours] of [
+    ["agrees", 0],
+    ["is five hours ahead", 5],
+    ["is five hours behind", -5],
+  ] as const) {
+    const clock = new FakeClock(Date.now() + hours * 60 * MINUTE_MS);
 
-  test("loses it after a minute without a beat", async () => {
-    await using directory = await runDirectory();
-    const clock = new FakeClock();
-    await leaveLock(directory, ELSEWHERE, { clock, age: 60_000 });
-    await (await lockDirectory(directory.path, clock)).release();
-  });
+    test(`whose clock ${what} holds it as long as its heart has beaten within the last minute`, async () => {
+      await using directory = await runDirectory();
+      await leaveLock(directory, ELSEWHERE, MINUTE_MS - 10_000);
+      await expect(lockDirectory(directory.path, clock)).rejects.toThrow(
+        "is in use by process 1 on another-host",
+      );
+      expect(await findHolder(directory.path, clock)).toMatchObject(ELSEWHERE);
+      expect(await readdir(directory.path)).toEqual([FILES.lock]);
+    });
+
+    test(`whose clock ${what} loses it after a minute without a beat`, async () => {
+      await using directory = await runDirectory();
+      await leaveLock(directory, ELSEWHERE, MINUTE_MS + 1_000);
+      expect(await findHolder(directory.path, clock)).toBeNull();
+      await (await lockDirectory(directory.path, clock)).release();
+    });
+  }
 
   test("sees this process's heart beat every ten seconds until it lets go", async () => {
     await using directory = await runDirectory();
     const clock = new FakeClock();
     const lock = await lockDirectory(directory.path, clock);
+    const before = await readFile(directory.file(FILES.lock), "utf8");
     for (let beat = 0; beat < 3; beat += 1) {
-      await until(async () => (await stat(directory.file(FILES.lock))).mtimeMs === clock.now());
+      await until(async () => (await stat(directory.file(FILES.lock))).mtimeMs > 0);
+      await utimes(directory.file(FILES.lock), 0, 0);
       await clock.advance(10_000);
     }
+    await until(async () => (await stat(directory.file(FILES.lock))).mtimeMs > 0);
+    expect(await readFile(directory.file(FILES.lock), "utf8")).toBe(before);
     await lock.release();
     expect(clock.pending).toBe(0);
+  });
+
+  test("that has taken this process's lock over keeps it when this one's heart beats on", async () => {
+    await using directory = await runDirectory();
+    const clock = new FakeClock();
+    const lock = await lockDirectory(directory.path, clock);
+    await rm(directory.file(FILES.lock));
+    await leaveLock(directory, ELSEWHERE, MINUTE_MS + 1_000);
+    await clock.advance(20_000);
+    await lock.release();
+    expect(await findHolder(directory.path, clock)).toBeNull();
+    expect(await readFile(directory.file(FILES.lock), "utf8")).toBe(JSON.stringify(ELSEWHERE));
   });
 });
 
@@ -169,7 +192,7 @@ describe("releasing", () => {
     await using directory = await runDirectory();
     const clock = new FakeClock();
     const lock = await lockDirectory(directory.path, clock);
-    await leaveLock(directory, { host: "another-host", pid: 1, started: "1" }, { clock });
+    await leaveLock(directory, { host: "another-host", pid: 1, started: "1" });
     await lock.release();
     expect(await findHolder(directory.path, clock)).toMatchObject({ host: "another-host" });
   });
