@@ -48,3 +48,6 @@ export interface Failed extends Ended {
 
 /** How an item ended. */
 export type Outcome = Completed | Failed;
+
+/** How an item ended, without what the gateway said. */
+export type Ending = Omit<Completed, "response"> | Omit<Failed, "response">;

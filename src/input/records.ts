@@ -1,6 +1,7 @@
 import { UsageError } from "../errors.ts";
 import { type ByteOptions, fileContent } from "./bytes.ts";
 import { type CsvRow, csvRows, type Delimiter } from "./csv.ts";
+import { fewLines } from "./few-lines.ts";
 import { formatOf, type InputFormat } from "./format.ts";
 import { type JsonLine, jsonLines } from "./jsonl.ts";
 import { utf8Text } from "./text.ts";
@@ -47,7 +48,7 @@ const BATCH_RECORDS = 256;
 export async function openInput(path: string, options: InputOptions = {}): Promise<OpenedInput> {
   const { delimiter } = options;
   const { kind, gzip } = formatOf(path);
-  const text = utf8Text(fileContent(path, gzip, options), path, options.encoding);
+  const text = fewLines(utf8Text(fileContent(path, gzip, options), path, options.encoding));
   const { columns, records } =
     kind === "jsonl"
       ? { columns: null, records: jsonRecords(jsonLines(text, path), path) }

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 
 import { type DatabaseSync, openDatabase, type StatementSync } from "../system/sqlite.ts";
+import type { AnswerBatch } from "./answer-batch.ts";
 
 /** A run as the index knows it. */
 export interface IndexedRun {
@@ -21,9 +22,8 @@ export interface AnswerPlace {
 }
 
 /** A place by the hash of what was asked. */
-export interface AnswerEntry {
+export interface AnswerEntry extends AnswerPlace {
   readonly request: Buffer;
-  readonly offset: number;
 }
 
 /** Changes with the tables below: an index of another version is made anew. */
@@ -100,12 +100,11 @@ export class AnswerIndex {
   }
 
   /** Takes in answers of a run, whose file is then known up to `bytes`. */
-  addAnswers(run: number, answers: readonly AnswerEntry[], bytes: number): void {
-    // In the order of the table, neighbours fall on the same page.
-    const sorted = answers.toSorted((a, b) => Buffer.compare(a.request, b.request));
+  addAnswers(run: number, answers: AnswerBatch, bytes: number): void {
     this.#atOnce(() => {
       const add = this.#database.prepare(ADD);
-      for (const { request, offset } of sorted) add.run(request, run, offset);
+      // In the order of the table, neighbours fall on the same page.
+      answers.inOrder((request, offset) => add.run(request, run, offset));
       this.#database.prepare("UPDATE runs SET bytes = ? WHERE id = ?").run(bytes, run);
     });
   }
@@ -114,7 +113,7 @@ export class AnswerIndex {
    * Forgets answers that turned out not to be where they were said to be; what another process has
    * found elsewhere since then stays.
    */
-  dropAnswers(gone: readonly (AnswerEntry & AnswerPlace)[]): void {
+  dropAnswers(gone: readonly AnswerEntry[]): void {
     this.#atOnce(() => {
       const drop = this.#database.prepare(
         "DELETE FROM answers WHERE request = ? AND run = ? AND offset = ?",

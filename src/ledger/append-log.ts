@@ -2,14 +2,16 @@ import { writeSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 
 import { diskStop } from "./files.ts";
+import { LineBuffer } from "./line-buffer.ts";
 
 const NEWLINE = 0x0a;
 /** Most lines are read back in one go. */
 const USUAL_LINE_BYTES = 4 * 1024;
 
-interface Pending {
-  readonly bytes: Buffer;
-  readonly resolve: (offset: number) => void;
+/** Somebody who waits until the file is on disk up to some byte. */
+interface Waiting {
+  readonly until: number;
+  readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -24,8 +26,13 @@ export class AppendLog {
   readonly #file: FileHandle;
   readonly #path: string;
   readonly #writeBytes: WriteBytes;
+  /** What is still to be written. */
+  readonly #lines = new LineBuffer();
+  /** Bytes that are on disk. */
   #size: number;
-  #pending: Pending[] = [];
+  /** Bytes that will be, with all lines so far. */
+  #end: number;
+  #waiting: Waiting[] = [];
   #flushing: Promise<void> | undefined;
   #broken: unknown;
 
@@ -33,6 +40,7 @@ export class AppendLog {
     this.#file = file;
     this.#path = path;
     this.#size = size;
+    this.#end = size;
     this.#writeBytes = writeBytes;
   }
 
@@ -64,14 +72,35 @@ export class AppendLog {
    * @param line without its line break.
    * @throws RunStopped when the disk is full or cannot be written; nothing may be appended after that.
    */
-  append(line: string): Promise<number> {
+  async append(line: string): Promise<number> {
+    const offset = this.place(line);
+    await this.synced();
+    return offset;
+  }
+
+  /**
+   * Puts a line behind the others and returns its byte offset; {@link synced} tells when it is there,
+   * or that it never will be. Until then it takes the room of its bytes, and nothing else.
+   */
+  place(line: string): number {
+    const offset = this.#end;
+    if (this.#broken !== undefined) return offset;
+    this.#end += this.#lines.add(line);
+    this.#flushing ??= this.#flush();
+    return offset;
+  }
+
+  /**
+   * Resolves when all lines so far are safely on disk.
+   *
+   * @throws as {@link append}.
+   */
+  synced(): Promise<void> {
+    const until = this.#end;
     return new Promise((resolve, reject) => {
-      if (this.#broken !== undefined) {
-        reject(this.#broken);
-        return;
-      }
-      this.#pending.push({ bytes: Buffer.from(`${line}\n`), resolve, reject });
-      this.#flushing ??= this.#flush();
+      if (this.#broken !== undefined) reject(this.#broken);
+      else if (until === this.#size) resolve();
+      else this.#waiting.push({ until, resolve, reject });
     });
   }
 
@@ -99,20 +128,19 @@ export class AppendLog {
   async #flush(): Promise<void> {
     // One turn of the event loop gathers the lines of all answers that arrived together.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#pending.length > 0) {
-      const group = this.#pending;
-      this.#pending = [];
+    while (this.#lines.bytes.length > 0) {
+      const group = this.#waiting;
+      this.#waiting = [];
       await this.#write(group);
     }
     this.#flushing = undefined;
   }
 
-  async #write(group: readonly Pending[]): Promise<void> {
-    const start = this.#size;
+  async #write(group: readonly Waiting[]): Promise<void> {
+    const { bytes } = this.#lines;
     let written = 0;
     let failure: unknown;
     try {
-      const bytes = Buffer.concat(group.map((line) => line.bytes));
       while (written < bytes.length) {
         written += this.#writeBytes(this.#file.fd, bytes, written);
       }
@@ -120,32 +148,29 @@ export class AppendLog {
       failure = error;
     }
     // Lines that found room before the disk was full are kept; the torn one is cut off.
-    let offset = start;
-    const whole = group.filter((line) => {
-      if (offset + line.bytes.length > start + written) return false;
-      offset += line.bytes.length;
-      return true;
-    });
+    const size = this.#size + bytes.subarray(0, written).lastIndexOf(NEWLINE) + 1;
+    this.#lines.clear();
     try {
-      if (failure !== undefined) await this.#file.truncate(offset);
+      if (failure !== undefined) await this.#file.truncate(size);
       await this.#file.datasync();
-      this.#size = offset;
+      this.#size = size;
     } catch (error) {
       // After a failed sync nobody knows what is on the disk, and a second one would lie.
       this.#fail(group, error);
       return;
     }
-    let lineStart = start;
-    for (const line of whole) {
-      line.resolve(lineStart);
-      lineStart += line.bytes.length;
-    }
-    if (failure !== undefined) this.#fail(group.slice(whole.length), failure);
+    for (const { until, resolve } of group) if (until <= size) resolve();
+    if (failure === undefined) return;
+    this.#fail(
+      group.filter(({ until }) => until > size),
+      failure,
+    );
   }
 
-  #fail(lines: readonly Pending[], error: unknown): void {
+  #fail(group: readonly Waiting[], error: unknown): void {
     this.#broken = diskStop(this.#path, error);
-    for (const line of [...lines, ...this.#pending]) line.reject(this.#broken);
-    this.#pending = [];
+    for (const { reject } of [...group, ...this.#waiting]) reject(this.#broken);
+    this.#waiting = [];
+    this.#lines.clear();
   }
 }

@@ -4,10 +4,10 @@ import { dirname, join } from "node:path";
 
 import { UsageError } from "../errors.ts";
 import { isBusy, isSqliteError } from "../system/sqlite.ts";
+import { AnswerBatch } from "./answer-batch.ts";
 import {
   type AnswerEntry,
   AnswerIndex,
-  type AnswerPlace,
   IndexDamaged,
   type IndexedRun,
   removeIndex,
@@ -47,7 +47,7 @@ export interface KnownAnswersOptions {
 /** Beside the runs: what is known of them all. */
 const INDEX_DIRECTORY = ".nightshift";
 /** Answers that are taken in at once. */
-const BATCH = 10_000;
+const BATCH = 4_000;
 const MOST_OPEN_RUNS = 16;
 
 /**
@@ -60,7 +60,7 @@ export class KnownAnswers {
   readonly #index: AnswerIndex;
   readonly #runs: ReadonlyMap<number, IndexedRun>;
   readonly #readers = new Map<number, PointReader>();
-  #gone: (AnswerEntry & AnswerPlace)[] = [];
+  #gone: AnswerEntry[] = [];
 
   private constructor({ root, own }: KnownAnswersOptions, index: AnswerIndex) {
     this.#root = root;
@@ -206,7 +206,7 @@ async function update(index: AnswerIndex, { root, runs, own }: KnownAnswersOptio
 }
 
 async function takeIn(index: AnswerIndex, root: string, run: IndexedRun): Promise<void> {
-  let batch: AnswerEntry[] = [];
+  const batch = new AnswerBatch(BATCH);
   const path = join(root, run.name, FILES.results);
   const end = await scanLedger(
     path,
@@ -214,10 +214,10 @@ async function takeIn(index: AnswerIndex, root: string, run: IndexedRun): Promis
     ({ index: item, offset, bytes }) => {
       const request = item === null ? null : requestInLine(bytes);
       if (request === null) return;
-      batch.push({ request: Buffer.from(request, "hex"), offset });
-      if (batch.length < BATCH) return;
+      batch.add(request, offset);
+      if (!batch.isFull) return;
       index.addAnswers(run.id, batch, offset + bytes.length + 1);
-      batch = [];
+      batch.clear();
     },
     run.bytes,
   );

@@ -2,7 +2,7 @@ import { open as openFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { UsageError } from "../errors.ts";
-import type { Outcome } from "../outcome.ts";
+import type { Ending, Outcome } from "../outcome.ts";
 import type { CostOf } from "../tokens.ts";
 import { AppendLog } from "./append-log.ts";
 import { withEffortOf } from "./effort.ts";
@@ -14,6 +14,12 @@ import { entryOfLine, entryOfOutcome, UsageTally } from "./usage-tally.ts";
 
 /** The hash, in hex, of what an item asks; null where nobody compares requests. */
 export type RequestOf = (index: number) => string | null;
+
+/** An outcome whose line is on its way to the disk. */
+export interface Written {
+  readonly ending: Ending;
+  readonly offset: number;
+}
 
 /** The only truth about outcomes: `results.jsonl` and `errors.jsonl` of a run directory. */
 export class Ledger {
@@ -86,12 +92,38 @@ export class Ledger {
    * keeps its first outcome: a later one is dropped.
    */
   record(outcome: Outcome): Promise<void> {
-    const recording = this.#recording.get(outcome.index);
+    const { index } = outcome;
+    const recording = this.#recording.get(index);
     if (recording !== undefined) return recording;
-    if (this.items.state(outcome.index) === "completed") return Promise.resolve();
-    const recorded = this.#append(outcome).finally(() => this.#recording.delete(outcome.index));
-    this.#recording.set(outcome.index, recorded);
+    const state = this.items.state(index);
+    if (state === "completed") return Promise.resolve();
+    const recorded = (
+      state === "pending" ? this.count([this.write(outcome)]) : this.#supersede(outcome)
+    ).finally(() => this.#recording.delete(index));
+    this.#recording.set(index, recorded);
     return recorded;
+  }
+
+  /**
+   * Writes the line of an item that is pending and that nobody else records. While it is on its way
+   * nothing is held of the answer; {@link count} waits for it.
+   */
+  write(outcome: Outcome): Written {
+    const { response: _, ...ending } = outcome;
+    const { index, kind } = outcome;
+    const log = kind === "completed" ? this.#results : this.#errors;
+    const offset = log.place(formatLine(this.#runId, outcome, this.#requestOf(index)));
+    return { ending, offset };
+  }
+
+  /** Resolves when these are safely on disk; from then on they count. */
+  async count(written: readonly Written[]): Promise<void> {
+    if (written.some(({ ending }) => ending.kind === "completed")) await this.#results.synced();
+    if (written.some(({ ending }) => ending.kind === "failed")) await this.#errors.synced();
+    for (const { ending, offset } of written) {
+      this.items.set(ending.index, ending.kind, offset);
+      this.usage.add(entryOfOutcome(ending));
+    }
   }
 
   /** Drops the errors of items that have completed since, so that each item has one line. */
@@ -106,14 +138,10 @@ export class Ledger {
     await Promise.all([this.#results.close(), this.#errors.close()]);
   }
 
-  async #append(outcome: Outcome): Promise<void> {
-    const { index, kind } = outcome;
-    const whole = this.items.state(index) === "failed" ? await this.#withEffort(outcome) : outcome;
-    const log = kind === "completed" ? this.#results : this.#errors;
-    const offset = await log.append(formatLine(this.#runId, whole, this.#requestOf(index)));
-    this.items.set(index, kind, offset);
-    // The tally has counted the effort of a failure before when that was recorded.
-    this.usage.add(entryOfOutcome(outcome));
+  /** Counts the outcome alone: what the failure before took was counted when that was recorded. */
+  async #supersede(outcome: Outcome): Promise<void> {
+    const { offset } = this.write(await this.#withEffort(outcome));
+    await this.count([{ ending: outcome, offset }]);
   }
 
   /** Adds what the error that the outcome supersedes took. */

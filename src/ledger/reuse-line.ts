@@ -20,10 +20,11 @@ export function reuseLine(
   { index, customId }: Receiver,
   reused: (line: LedgerLine) => Reused,
 ): Outcome | null {
-  const line = tryParseLine(bytes);
+  const text = bytes.toString("utf8");
+  const line = tryParseLine(text);
   if (line === null) return null;
   const { code, class: kind = "item", message = "" } = line.nightshift;
-  const response = responseIn(line, bytes.toString("utf8"));
+  const response = responseIn(line, text);
   const ended = {
     index,
     customId,

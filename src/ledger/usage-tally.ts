@@ -1,5 +1,5 @@
 import { type AnswerSummary, summarizeAnswer } from "../answer-summary.ts";
-import type { Outcome, Reused } from "../outcome.ts";
+import type { Ending, Reused } from "../outcome.ts";
 import type { CostOf, TokenUsage } from "../tokens.ts";
 import { type Effort, effortOfLine, EffortSum } from "./effort.ts";
 import { LatencyHistogram } from "./latency.ts";
@@ -135,7 +135,7 @@ function totalsOf(models: Map<string, Mutable<ModelTotals>>, model: string): Mut
   return totals;
 }
 
-export function entryOfOutcome(outcome: Outcome): UsageEntry {
+export function entryOfOutcome(outcome: Ending): UsageEntry {
   const { kind, attempts, possiblyBilled, retries } = outcome;
   const answer = kind === "completed" ? outcome.summary : NO_ANSWER;
   const reused = outcome.reused?.kind ?? null;

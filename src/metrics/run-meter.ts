@@ -1,4 +1,4 @@
-import type { Outcome } from "../outcome.ts";
+import type { Ending } from "../outcome.ts";
 import type { CostOf, TokenUsage } from "../tokens.ts";
 
 /** What a run tells when it is asked. */
@@ -97,7 +97,7 @@ export class RunMeter {
   }
 
   /** An item that asked this model has ended, and that is recorded. */
-  ended(model: string, outcome: Outcome): void {
+  ended(model: string, outcome: Ending): void {
     const tally = this.#tallyOf(model);
     if (outcome.kind === "failed") {
       tally.failed += 1;

@@ -46,8 +46,8 @@ export interface ScannedRequest {
 }
 
 const MOST_MODELS = 100;
-/** Characters of requests that are kept. */
-export const MOST_KEPT = 8 * 1024 * 1024;
+/** Bytes of input, and characters of requests, that are kept. */
+export const MOST_KEPT = 1024 * 1024;
 
 /**
  * Reads and renders the whole input before anything is called, so that what is wrong with it is
@@ -74,7 +74,7 @@ export async function scanInput(
   const ids = new DuplicateFinder();
   const columns = new Set<string>(source.columns ?? []);
   const models = new Set<string>();
-  let kept: Item[] | null = [];
+  let kept: Item[] | null = (await sizeOf(job.inputs)) <= MOST_KEPT ? [] : null;
   let keptSize = 0;
   let records = 0;
   const requests = job.dedupe || job.incremental ? new RequestTable() : null;
@@ -145,6 +145,16 @@ export async function lastModified(paths: readonly string[]): Promise<string> {
     }
   }
   return marks.join("\n");
+}
+
+async function sizeOf(paths: readonly string[]): Promise<number> {
+  const sizes = paths.map((path) =>
+    stat(path).then(
+      (found) => found.size,
+      () => 0,
+    ),
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
 }
 
 /** Equal hashes are not yet equal ids: reads the input again and compares the ids themselves. */

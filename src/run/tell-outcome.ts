@@ -1,4 +1,4 @@
-import type { Outcome } from "../outcome.ts";
+import type { Ending } from "../outcome.ts";
 import type { WorkParts } from "./work-parts.ts";
 
 /**
@@ -8,7 +8,7 @@ import type { WorkParts } from "./work-parts.ts";
  */
 export function tellOutcome(
   { wanted, scene, manifest }: WorkParts,
-  outcome: Outcome,
+  outcome: Ending,
   model = outcome.kind === "completed" ? outcome.summary.model : scene.order.job.model,
 ): void {
   wanted.done(outcome.index);

@@ -15,28 +15,29 @@ import type { RequestTable } from "./request-table.ts";
  */
 export async function carryOver(
   parts: WorkParts,
-  known: KnownAnswers,
+  answers: KnownAnswers,
   requests: RequestTable,
   signal: AbortSignal,
 ): Promise<WorkParts> {
   const { scene, wanted } = parts;
   let kept: Item[] | null = [];
   let keptSize = 0;
-  const outcomes = async function* (): AsyncGenerator<Outcome> {
-    for await (const items of wantedItems(scene, wanted, signal)) {
-      for (const item of items) {
-        const outcome = answerFor(item, known, requests.hashOf(item.index));
-        if (outcome !== null && !(isCut(outcome) && scene.order.job.onLength === "fail")) {
-          yield outcome;
-          continue;
-        }
-        keptSize += item.body.length;
-        if (keptSize > MOST_KEPT) kept = null;
-        kept?.push(item);
+  const known = function* (items: readonly Item[]): Generator<Outcome> {
+    for (const item of items) {
+      const outcome = answerFor(item, answers, requests.hashOf(item.index));
+      if (outcome !== null && !(isCut(outcome) && scene.order.job.onLength === "fail")) {
+        yield outcome;
+        continue;
       }
+      keptSize += item.body.length;
+      if (keptSize > MOST_KEPT) kept = null;
+      kept?.push(item);
     }
   };
-  await recordAll(outcomes(), parts);
+  const batches = async function* (): AsyncGenerator<Generator<Outcome>> {
+    for await (const items of wantedItems(scene, wanted, signal)) yield known(items);
+  };
+  await recordAll(batches(), parts);
   return { ...parts, scene: { ...scene, scan: { ...scene.scan, kept } } };
 }
 

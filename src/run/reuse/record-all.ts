@@ -1,24 +1,36 @@
+import type { Written } from "../../ledger/ledger.ts";
 import type { Outcome } from "../../outcome.ts";
 import { startProgress } from "../progress.ts";
 import { tellOutcome } from "../tell-outcome.ts";
 import type { WorkParts } from "../work-parts.ts";
 
-/** Lines that are on their way to the disk at once: they share a sync. */
-const GROUP_LINES = 250;
-const GROUP_CHARACTERS = 2 * 1024 * 1024;
+/** Lines that are on their way to the disk at once: they share a sync, and memory until it is done. */
+const GROUP_LINES = 64;
+const GROUP_CHARACTERS = 1024 * 1024;
 
-/** Records outcomes that took no call. */
-export async function recordAll(outcomes: AsyncIterable<Outcome>, parts: WorkParts): Promise<void> {
-  let recording: Promise<void>[] = [];
+/**
+ * Records outcomes that took no call.
+ *
+ * @param outcomes in batches; each is made only when the one before it has been written.
+ */
+export async function recordAll(
+  outcomes: AsyncIterable<Iterable<Outcome>>,
+  parts: WorkParts,
+): Promise<void> {
+  const { ledger } = parts;
+  let written: Written[] = [];
+  let superseding: Promise<void>[] = [];
   let characters = 0;
   const settle = async (): Promise<void> => {
-    const group = recording;
-    recording = [];
+    const [group, others] = [written, superseding];
+    written = [];
+    superseding = [];
     characters = 0;
-    await Promise.all(group);
+    await Promise.all([ledger.count(group), ...others]);
+    for (const { ending } of group) tellOutcome(parts, ending);
   };
-  const record = async (outcome: Outcome): Promise<void> => {
-    await parts.ledger.record(outcome);
+  const supersede = async (outcome: Outcome): Promise<void> => {
+    await ledger.record(outcome);
     tellOutcome(parts, outcome);
   };
   const progress = startProgress({
@@ -30,15 +42,22 @@ export async function recordAll(outcomes: AsyncIterable<Outcome>, parts: WorkPar
     stopping: parts.scene.order.signal,
   });
   try {
-    for await (const outcome of outcomes) {
-      recording.push(record(outcome));
-      characters += outcome.response?.body.length ?? 0;
-      if (recording.length >= GROUP_LINES || characters >= GROUP_CHARACTERS) await settle();
+    for await (const batch of outcomes) {
+      for (const outcome of batch) {
+        if (ledger.items.state(outcome.index) === "pending") written.push(ledger.write(outcome));
+        else {
+          const superseded = supersede(outcome);
+          // It is told when the group is settled.
+          superseded.catch(() => undefined);
+          superseding.push(superseded);
+        }
+        characters += outcome.response?.body.length ?? 0;
+        const lines = written.length + superseding.length;
+        if (lines >= GROUP_LINES || characters >= GROUP_CHARACTERS) await settle();
+      }
     }
-    await settle();
   } finally {
-    await Promise.allSettled(recording);
-    progress.stop();
+    await settle().finally(() => progress.stop());
   }
 }
 

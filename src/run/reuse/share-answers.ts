@@ -1,5 +1,6 @@
 import { join } from "node:path";
 
+import type { Item } from "../../item.ts";
 import { FILES } from "../../ledger/files.ts";
 import { tryParseLine } from "../../ledger/line.ts";
 import { PointReader } from "../../ledger/point-reader.ts";
@@ -94,29 +95,40 @@ export class Sharing {
     return line?.nightshift.class === "item" ? MOST_REFUSALS : MOST_FAILURES;
   }
 
-  async *#shared(failures: number, signal: AbortSignal): AsyncGenerator<Outcome> {
-    const { scene, wanted, ledger } = this.#parts;
-    const leaderOf = (index: number): number | null => {
-      const turn = this.#turnOf(index, failures);
-      return turn.kind === "share" ? turn.of : null;
-    };
-    const has = (index: number): boolean => wanted.has(index) && leaderOf(index) !== null;
+  async *#shared(failures: number, signal: AbortSignal): AsyncGenerator<Generator<Outcome>> {
+    const { scene, wanted } = this.#parts;
+    const has = (index: number): boolean =>
+      wanted.has(index) && this.#sharedWith(index, failures) !== null;
     for await (const items of wantedItems(scene, { has }, signal)) {
-      for (const item of items) {
-        const leader = leaderOf(item.index);
-        if (leader === null) continue;
-        const isAnswer = ledger.items.state(leader) === "completed";
-        const bytes = (isAnswer ? this.#results : this.#errors).read(ledger.items.offset(leader));
-        const outcome =
-          bytes === null
-            ? null
-            : reuseLine(bytes, item, ({ nightshift }) => ({
-                kind: "shared",
-                with: nightshift.shared_with ?? leader,
-              }));
-        if (outcome === null) throw new Error(`the line of item ${leader} cannot be read back`);
-        yield outcome;
-      }
+      yield this.#outcomesOf(items, failures);
     }
+  }
+
+  *#outcomesOf(items: readonly Item[], failures: number): Generator<Outcome> {
+    for (const item of items) {
+      const leader = this.#sharedWith(item.index, failures);
+      if (leader !== null) yield this.#outcomeOf(item, leader);
+    }
+  }
+
+  /** The item whose outcome is this one's, too. */
+  #sharedWith(index: number, failures: number): number | null {
+    const turn = this.#turnOf(index, failures);
+    return turn.kind === "share" ? turn.of : null;
+  }
+
+  #outcomeOf(item: Item, leader: number): Outcome {
+    const { items } = this.#parts.ledger;
+    const lines = items.state(leader) === "completed" ? this.#results : this.#errors;
+    const bytes = lines.read(items.offset(leader));
+    const outcome =
+      bytes === null
+        ? null
+        : reuseLine(bytes, item, ({ nightshift }) => ({
+            kind: "shared",
+            with: nightshift.shared_with ?? leader,
+          }));
+    if (outcome === null) throw new Error(`the line of item ${leader} cannot be read back`);
+    return outcome;
   }
 }

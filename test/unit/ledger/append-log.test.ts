@@ -70,6 +70,18 @@ describe("appending", () => {
     );
   });
 
+  test("lines are placed without waiting, and one wait is for them all", async () => {
+    await using directory = await runDirectory();
+    const log = await AppendLog.open(directory.file(FILE), 0);
+    const long = "汉字".repeat(50_000);
+    expect(["äöü", long, "last"].map((line) => log.place(line))).toEqual([0, 7, 300_008]);
+    await log.synced();
+    expect(await directory.text(FILE)).toBe(`äöü\n${long}\nlast\n`);
+    // Nothing is on its way.
+    await log.synced();
+    await log.close();
+  });
+
   test("no line counts as recorded before the disk has it", async () => {
     await using directory = await runDirectory();
     const log = await AppendLog.open(directory.file(FILE), 0);
@@ -156,7 +168,8 @@ describe("a disk that fails", () => {
     const log = await AppendLog.open(directory.file(FILE), 0);
     const datasync = vi.spyOn(await fileHandles(), "datasync").mockRejectedValue(diskError("EIO"));
     const ended = await outcomes([log.append("one"), log.append("two")]);
-    const later = await outcomes([log.append("three")]);
+    log.place("three");
+    const later = await outcomes([log.append("four")]);
     await log.close();
     const stop = `disk: ${directory.file(FILE)} cannot be written: EIO: the disk says no`;
     expect([...ended, ...later]).toEqual([stop, stop, stop]);

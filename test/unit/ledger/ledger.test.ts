@@ -65,6 +65,21 @@ describe("recording", () => {
     expect(await indexesIn(directory, FILES.errors)).toEqual([]);
   });
 
+  test("outcomes that are written together count when they are on disk, not before", async () => {
+    await using directory = await runDirectory();
+    const ledger = await openLedger(directory);
+    const group = [aCompleted(2), aFailed(0), aCompleted(1)].map((one) => ledger.write(one));
+    expect([ledger.items.completed, ledger.items.failed]).toEqual([0, 0]);
+    await ledger.count(group);
+    expect([ledger.items.completed, ledger.items.failed]).toEqual([2, 1]);
+    await ledger.close();
+    expect(await indexesIn(directory, FILES.results)).toEqual([2, 1]);
+    const again = await openLedger(directory);
+    for (const index of [0, 1, 2])
+      expect(again.items.offset(index)).toBe(ledger.items.offset(index));
+    await again.close();
+  });
+
   test("an item whose outcome could not be written may be recorded again", async () => {
     await using directory = await runDirectory();
     const ledger = await openLedger(directory);
