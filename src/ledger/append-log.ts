@@ -128,15 +128,11 @@ export class AppendLog {
   async #flush(): Promise<void> {
     // One turn of the event loop gathers the lines of all answers that arrived together.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#lines.bytes.length > 0) {
-      const group = this.#waiting;
-      this.#waiting = [];
-      await this.#write(group);
-    }
+    while (this.#lines.bytes.length > 0) await this.#write();
     this.#flushing = undefined;
   }
 
-  async #write(group: readonly Waiting[]): Promise<void> {
+  async #write(): Promise<void> {
     const { bytes } = this.#lines;
     let written = 0;
     let failure: unknown;
@@ -156,20 +152,18 @@ export class AppendLog {
       this.#size = size;
     } catch (error) {
       // After a failed sync nobody knows what is on the disk, and a second one would lie.
-      this.#fail(group, error);
+      this.#fail(error);
       return;
     }
-    for (const { until, resolve } of group) if (until <= size) resolve();
-    if (failure === undefined) return;
-    this.#fail(
-      group.filter(({ until }) => until > size),
-      failure,
-    );
+    const waiting = this.#waiting;
+    this.#waiting = waiting.filter(({ until }) => until > size);
+    for (const { until, resolve } of waiting) if (until <= size) resolve();
+    if (failure !== undefined) this.#fail(failure);
   }
 
-  #fail(group: readonly Waiting[], error: unknown): void {
+  #fail(error: unknown): void {
     this.#broken = diskStop(this.#path, error);
-    for (const { reject } of [...group, ...this.#waiting]) reject(this.#broken);
+    for (const { reject } of this.#waiting) reject(this.#broken);
     this.#waiting = [];
     this.#lines.clear();
   }

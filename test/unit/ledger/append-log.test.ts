@@ -82,6 +82,20 @@ describe("appending", () => {
     await log.close();
   });
 
+  test("who waits for a line that is being synced already waits for that sync", async () => {
+    await using directory = await runDirectory();
+    const log = await AppendLog.open(directory.file(FILE), 0);
+    const sync = Promise.withResolvers<undefined>();
+    const datasync = vi.spyOn(await fileHandles(), "datasync").mockReturnValue(sync.promise);
+    log.place("a line");
+    await until(() => datasync.mock.calls.length === 1);
+    const synced = log.synced();
+    sync.resolve(undefined);
+    await synced;
+    expect(datasync).toHaveBeenCalledTimes(1);
+    await log.close();
+  });
+
   test("no line counts as recorded before the disk has it", async () => {
     await using directory = await runDirectory();
     const log = await AppendLog.open(directory.file(FILE), 0);
