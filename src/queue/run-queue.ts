@@ -22,7 +22,8 @@ for _, list in ipairs({ base .. ":wait", base .. ":paused" }) do
 end
 local kept = {}
 for _, id in ipairs(redis.call("LRANGE", base .. ":active", 0, -1)) do
-  local index = tonumber(string.sub(id, 2))
+  -- That of a parcel of several may look like a number in hexadecimal.
+  local index = tonumber(string.match(id, "^i(%d+)$"))
   local holder = redis.call("HGET", base .. ":" .. id, "pb")
   local isHeld = redis.call("EXISTS", base .. ":" .. id .. ":lock") == 1
   if index and holder and holder ~= owner and isHeld then

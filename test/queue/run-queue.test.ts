@@ -391,6 +391,18 @@ for (const kind of SERVER_KINDS) {
       last.resolve("done");
     });
 
+    test("is tidied of a parcel of several that somebody else has got", async () => {
+      // The first's id looks like a number in hexadecimal.
+      await queue.add(together(items(32), 16));
+      const other = new Worker(`{${runId}}`, null, { connection, prefix: PREFIX, name: "other" });
+      await other.waitUntilReady();
+      expect((await other.getNextJob("a token"))?.id).toBe("i0x16");
+      expect((await other.getNextJob("a token"))?.id).toBe("i16x16");
+      await other.close(true);
+      expect(await queue.tidy()).toEqual([]);
+      expect(await queue.missing(["i0x16", "i16x16"])).toEqual(new Set(["i0x16", "i16x16"]));
+    });
+
     test("counts items, not parcels", async () => {
       await queue.add([...together(items(7), 4), ...together([anItem(9)], 4)]);
       expect(await queueDepth({ connection, prefix: PREFIX, runId })).toEqual({
