@@ -21,6 +21,8 @@ const DRAIN_DELAY_S = 5;
 /** One item as it was handed out. */
 export interface Handed {
   readonly item: Item;
+  /** The id of the parcel that it came in. */
+  readonly parcel: string;
   /** Workers that died with this item in a row. */
   readonly takeovers: number;
   /** Names this handing out, where the item may have been handed out again since. */
@@ -61,8 +63,11 @@ export interface ConsumerOptions extends RunPlace {
   readonly together?: number;
   /** Must not throw for an outcome. */
   readonly handle: (handed: Handed) => Promise<Handled>;
-  /** A parcel of several is gone, and not everything in it is done. */
-  readonly onLeft?: () => void;
+  /**
+   * An item of a parcel of several is back. The parcel does not go on with it, in hand or handed out
+   * again: whoever put it in puts the item into the queue anew.
+   */
+  readonly onBack?: (item: Item) => void;
   /** The holds of these handings out were renewed. */
   readonly onRenewed?: (jobIds: readonly string[]) => void;
   /** These could not be: they may be in somebody else's hands. */
@@ -71,40 +76,36 @@ export interface ConsumerOptions extends RunPlace {
 }
 
 export function consumeRunQueue(options: ConsumerOptions): Consumer {
-  const { runId, connection, prefix, name, together = 1, handle, onError } = options;
+  const { runId, connection, prefix, name, together = 1, handle, onBack, onError } = options;
   const room = new Room(options.capacity, together);
   const fit = (): void => {
     worker.concurrency = room.fit();
   };
   const holds = new Takeovers(options);
-  const leaves = new Map<string, Promise<boolean>>();
   const worker = new Worker<Load>(
     queueName(runId),
     async (job: Job<Load>, token = "") => {
       const items = unpack(job.data);
       if (items.length > together) return;
+      const { id: parcel = "", stalledCounter } = job;
+      const [only] = items.length === 1 ? items : [];
+      // Only the owner takes several, and with it its run dies: nobody else has died with these.
+      const takeovers = only === undefined ? 0 : await holds.deaths(parcel, stalledCounter);
       const held = room.take(items.length);
-      const take = (item: Item, takeovers: number): Promise<Handled> =>
-        handle({ item, takeovers, token }).finally(() => room.itemOver(held));
+      const take = (item: Item): Promise<Handled> =>
+        handle({ item, parcel, takeovers, token }).finally(() => room.itemOver(held));
       fit();
       try {
-        const [only] = items;
-        if (items.length === 1 && only !== undefined) {
-          const { id = "", stalledCounter } = job;
-          const takeovers = await holds.deaths(id, stalledCounter);
-          const handled = await holds.holding(id, () => take(only, takeovers));
+        if (only !== undefined) {
+          const handled = await holds.holding(parcel, () => take(only));
           if (handled === "done") return;
           if (handled === "back") await job.moveToWait(token).catch(onError);
           throw new WaitingError();
         }
-        // Only the owner takes several, and with it its run dies: nobody else has died with these.
-        const all = Promise.all(items.map((item) => take(item, 0)));
-        await Promise.race([all, held.letGo]);
-        const isLeft = all.then((each) => each.some((handled) => handled !== "done"));
-        leaves.set(
-          job.id ?? "",
-          isLeft.catch(() => true),
-        );
+        const takeOne = async (item: Item): Promise<void> => {
+          if ((await take(item)) !== "done") onBack?.(item);
+        };
+        await Promise.race([Promise.all(items.map(takeOne)), held.letGo]);
       } finally {
         room.gone(held);
         fit();
@@ -126,12 +127,7 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
     },
   );
   worker.on("error", onError);
-  const { onLeft, onRenewed, onLost } = options;
-  // Until then the queue still has the parcel, and nothing in it could be missed.
-  worker.on("completed", ({ id = "" }) => {
-    void leaves.get(id)?.then((isLeft) => (isLeft ? onLeft?.() : undefined));
-    leaves.delete(id);
-  });
+  const { onRenewed, onLost } = options;
   if (onRenewed) worker.on("locksRenewed", ({ jobIds }) => onRenewed(jobIds));
   worker.on("lockRenewalFailed", (ids) => {
     holds.lost(ids).catch(onError);

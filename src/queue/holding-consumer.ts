@@ -19,7 +19,7 @@ export interface HandedHeld extends Handed {
 
 export interface HoldingConsumerOptions extends Omit<
   ConsumerOptions,
-  "handle" | "together" | "onLeft" | "onRenewed" | "onLost"
+  "handle" | "together" | "onBack" | "onRenewed" | "onLost"
 > {
   readonly handle: (handed: HandedHeld) => Promise<Handled>;
   readonly clock: Clock;

@@ -38,11 +38,12 @@ export class Handling {
   }
 
   /** Never throws: for BullMQ every item it hands out ends well, and the ledger knows how. */
-  readonly handle = ({ item, takeovers }: Handed): Promise<Handled> => {
+  readonly handle = ({ item, parcel, takeovers }: Handed): Promise<Handled> => {
     // BullMQ may hand out an item twice, after a pause of the machine or a lost lock.
     const inHand = this.#inHand.get(item.index);
     if (inHand !== undefined) return inHand;
-    if (!this.#parts.window.has(item.index)) return Promise.resolve("done");
+    // It is over, or was put into the queue anew: then it is somebody else's who gets that.
+    if (this.#parts.window.parcelOf(item.index) !== parcel) return Promise.resolve("done");
     const handled = this.#handle(item, takeovers);
     this.#inHand.set(item.index, handled);
     return handled;

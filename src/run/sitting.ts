@@ -8,7 +8,7 @@ import type { Outcome } from "../outcome.ts";
 import { consumeRunQueue, OWNER_NAME } from "../queue/consumer.ts";
 import type { RunPlace } from "../queue/keys.ts";
 import { openOutcomeStream } from "../queue/outcome-stream.ts";
-import type { Parcel } from "../queue/parcel.ts";
+import { alone, type Parcel } from "../queue/parcel.ts";
 import type { RunState } from "../queue/run-info.ts";
 import { openRunQueue } from "../queue/run-queue.ts";
 import { Window } from "../queue/window.ts";
@@ -93,7 +93,10 @@ export async function sit(parts: SittingParts): Promise<boolean> {
         capacity,
         together: mostTogether,
         handle: handling.handle,
-        onLeft: () => refill.soon(),
+        onBack: (item) => {
+          window.send(alone(item));
+          if (!stopping.aborted) refill.soon();
+        },
         onError,
       })
     : null;

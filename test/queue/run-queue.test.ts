@@ -1,5 +1,5 @@
 import { Worker } from "bullmq";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { Item } from "../../src/item.ts";
 import { type Connection, connect } from "../../src/queue/connection.ts";
@@ -253,7 +253,7 @@ for (const kind of SERVER_KINDS) {
         together: 4,
         handle: ({ item }) =>
           new Promise((resolve) => answers.set(item.index, () => resolve("done"))),
-        onLeft: () => onError(new Error("nothing is left")),
+        onBack: () => onError(new Error("nothing is back")),
         onError,
       });
       consumers.push(consumer);
@@ -289,10 +289,9 @@ for (const kind of SERVER_KINDS) {
       last.resolve("done");
     });
 
-    test("says that a parcel which was let go left something, when its items are over", async () => {
+    test("says at once which items of a parcel are back, whatever becomes of the others", async () => {
       const last = Promise.withResolvers<"back">();
-      let left = 0;
-      let done = 0;
+      const back: number[] = [];
       const consumer = consumeRunQueue({
         connection,
         prefix: PREFIX,
@@ -302,23 +301,26 @@ for (const kind of SERVER_KINDS) {
         together: 4,
         handle: ({ item }) => {
           if (item.index === 0) return last.promise;
-          done += 1;
-          return Promise.resolve("done");
+          return Promise.resolve(item.index === 2 ? "back" : "done");
         },
-        onLeft: () => (left += 1),
+        onBack: ({ index }) => void back.push(index),
         onError,
       });
       consumers.push(consumer);
       consumer.start();
-      await queue.add(together(items(8), 4));
-      await until(async () => done === 7 && (await queue.missing(["i0x4"])).size === 1);
-      expect(left).toBe(0);
+      await queue.add(together(items(4), 4));
+      await until(() => back.length === 1);
+      // Others are due, so that the parcel is let go.
+      await until(async () => (await queue.missing(["i0x4"])).size === 1);
       last.resolve("back");
-      await until(() => left === 1);
+      await until(() => back.length === 2);
+      expect(back).toEqual([2, 0]);
     });
 
-    test("says that a parcel left something when it is gone, not before", async () => {
-      let wasMissing: boolean | undefined;
+    test("says which items of a parcel are back that the queue knows no longer", async () => {
+      const last = Promise.withResolvers<"back">();
+      let inHand = 0;
+      let back = 0;
       const consumer = consumeRunQueue({
         connection,
         prefix: PREFIX,
@@ -326,15 +328,21 @@ for (const kind of SERVER_KINDS) {
         name: "owner",
         capacity: 8,
         together: 4,
-        handle: ({ item }) => Promise.resolve(item.index === 2 ? "back" : "done"),
-        onLeft: () => void queue.missing(["i0x4"]).then((ids) => (wasMissing = ids.has("i0x4"))),
-        onError,
+        handle: () => {
+          inHand += 1;
+          return last.promise;
+        },
+        onBack: () => (back += 1),
+        // It cannot be ended.
+        onError: () => {},
       });
       consumers.push(consumer);
       consumer.start();
       await queue.add(together(items(4), 4));
-      await until(() => wasMissing !== undefined);
-      expect(wasMissing).toBe(true);
+      await until(() => inHand === 4);
+      await admin.flushall();
+      last.resolve("back");
+      await until(() => back === 4);
     });
 
     test("who takes items one by one drops a parcel of several and goes on", async () => {
@@ -415,6 +423,24 @@ for (const kind of SERVER_KINDS) {
       const added = queue.add(together(items(250), 16));
       expect(await queue.missing(["i0x16", "i240x10"])).toEqual(new Set());
       await added;
+    });
+
+    test("an item that could not be handed out takes no room", async () => {
+      const last = Promise.withResolvers<undefined>();
+      let inHand = 0;
+      await addAlone(queue, [anItem(0)]);
+      // A hold that ran out is asked about.
+      await admin.hset(`${PREFIX}:{${runId}}:i0`, "stc", 1);
+      const asked = vi.spyOn(connection, "hget").mockRejectedValueOnce(new Error("not now"));
+      consuming(() => {
+        inHand += 1;
+        return last.promise;
+      }, 2);
+      await until(async () => (await missingAlone(queue, [0])).length === 1);
+      expect(asked).toHaveBeenCalledOnce();
+      await addAlone(queue, [anItem(1), anItem(2)]);
+      await until(() => inHand === 2);
+      last.resolve(undefined);
     });
 
     test("counts the workers that died with an item", async () => {

@@ -4,6 +4,8 @@ import { Governor } from "../../../src/gateway/governor.ts";
 import type { Reply } from "../../../src/gateway/reply.ts";
 import { ItemTable } from "../../../src/ledger/item-table.ts";
 import type { Outcome } from "../../../src/outcome.ts";
+import { jobId } from "../../../src/queue/keys.ts";
+import { alone } from "../../../src/queue/parcel.ts";
 import { Window } from "../../../src/queue/window.ts";
 import { Handling } from "../../../src/run/handling.ts";
 import { Hold } from "../../../src/run/hold.ts";
@@ -20,7 +22,10 @@ function aDesk(script: (call: Call) => Reply = () => aCompletion()) {
   const stopping = new AbortController();
   const hold = new Hold(stopping.signal);
   const window = new Window();
-  for (const index of [0, 1, 2]) window.put(anItem(index));
+  for (const index of [0, 1, 2]) {
+    window.put(anItem(index));
+    window.send(alone(anItem(index)));
+  }
   const wanted = new Set([0, 1, 2]);
   const recorded: Outcome[] = [];
   const stops: unknown[] = [];
@@ -56,10 +61,10 @@ function aDesk(script: (call: Call) => Reply = () => aCompletion()) {
     stop: (reason) => stops.push(reason),
   });
   /** Hands an item out; what became of it appears here. */
-  const hand = (index: number, takeovers = 0): unknown[] => {
+  const hand = (index: number, takeovers = 0, parcel = jobId(index)): unknown[] => {
     const came: unknown[] = [];
     void handling
-      .handle({ item: anItem(index), takeovers, token: "t" })
+      .handle({ item: anItem(index), parcel, takeovers, token: "t" })
       .then((handled) => came.push(handled));
     return came;
   };
@@ -82,6 +87,13 @@ describe("an item in the owner's hands", () => {
     expect([came, gateway.calls.length, hand(0)]).toEqual([[["done"], ["done"]], 1, []]);
     await settle();
     expect(gateway.calls).toHaveLength(1);
+  });
+
+  test("is not taken from a parcel in which it travels no longer", async () => {
+    const { clock, gateway, hand } = aDesk();
+    const came = hand(0, 0, "i0x3");
+    await clock.advance(100);
+    expect([came, gateway.calls.length]).toEqual([["done"], 0]);
   });
 
   test("is given back when the run is held while it waits to try again", async () => {
