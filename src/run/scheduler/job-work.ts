@@ -86,8 +86,12 @@ export class JobWork {
         this.#trouble(job, error);
       } finally {
         cancel();
-        await this.#hopefully(job, claims?.release(job));
+        // Where a newer firing replaces this one, the job stays held.
+        const isLast = this.#current.size === 1;
+        if (isLast) await this.#hopefully(job, claims?.release(job));
         this.#current.delete(tick);
+        // One may have begun while it was given up, and waits for this one.
+        if (isLast && this.#current.size > 0) await this.#hopefully(job, claims?.hold(job));
       }
     };
     this.#current.set(tick, { stop, done: work() });
