@@ -57,6 +57,15 @@ describe("Dockerfile", () => {
   });
 });
 
+describe.each(["nightshift-worker@.service", "nightshift-scheduler.service"])("%s", (file) => {
+  it("finds the command wherever `npm link` has put it", () => {
+    const text = readFileSync(join("deploy", file), "utf8");
+    const { bin } = JSON.parse(readFileSync("package.json", "utf8")) as { bin: object };
+    const [, path, command = ""] = /^ExecStart=(\S+) (\S+)/m.exec(text) ?? [];
+    expect([path, Object.keys(bin)]).toEqual(["/usr/bin/env", [command]]);
+  });
+});
+
 describe("the systemd unit of a worker", () => {
   const file = "nightshift-worker@.service";
   const text = readFileSync(join("deploy", file), "utf8");
@@ -84,8 +93,7 @@ describe("the systemd unit of a worker", () => {
   it.skipIf(!canVerify)("is accepted by systemd", () => {
     const directory = mkdtempSync(join(tmpdir(), "nightshift-unit-"));
     const unit = join(directory, file.replace("@", "@9464"));
-    // The command is not installed here, and systemd wants to see it.
-    writeFileSync(unit, text.replaceAll("/usr/local/bin/nightshift", process.execPath));
+    writeFileSync(unit, text);
     const { status, stderr } = spawnSync("systemd-analyze", ["verify", unit], { encoding: "utf8" });
     rmSync(directory, { recursive: true, force: true });
     expect([status, stderr]).toEqual([0, ""]);
