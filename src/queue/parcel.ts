@@ -1,6 +1,9 @@
 import type { Item } from "../item.ts";
 import { jobId } from "./keys.ts";
 
+/** Parcels that should be in hand at once: so many, that one which is slow holds up little. */
+const IN_HAND = 16;
+const MOST_TOGETHER = 16;
 /** More than this is not put together: what is large costs its own way anyway. */
 const MOST_BYTES = 64 * 1024;
 
@@ -17,6 +20,15 @@ export interface Parcel {
 /** An item that travels alone. */
 export function alone(item: Item): Parcel {
   return { id: jobId(item.index), items: [item] };
+}
+
+/**
+ * How many items may travel together.
+ *
+ * @param capacity items that may be in hand at once.
+ */
+export function mostTogether(capacity: number): number {
+  return Math.min(MOST_TOGETHER, Math.max(1, Math.floor(capacity / IN_HAND)));
 }
 
 /** Makes parcels of up to so many items, in their order. */

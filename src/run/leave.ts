@@ -48,10 +48,12 @@ export async function leave(parts: LeaveParts): Promise<boolean> {
   const { place, presence, queue, consumer, inbox, refill, clock, onError } = parts;
   const { connection } = place;
   const isThere = (): boolean => connection.status === "ready";
+  // Also where Redis is away.
+  const looksNoMore = refill.close();
   const inTime =
     isThere() &&
     (await within(TIDY_MS, clock, async () => {
-      await Promise.all([consumer?.close(), refill.close()]);
+      await Promise.all([consumer?.close(), looksNoMore]);
       if (presence === null) await queue.clear();
     }));
   const leaving =

@@ -8,6 +8,8 @@ import type { Elsewhere } from "./elsewhere.ts";
 import type { Hold } from "./hold.ts";
 
 const CHUNK_ITEMS = 250;
+/** What Redis lost unnoticed is found so soon. */
+const LOOK_EVERY_MS = 60_000;
 /** An item that only a worker's word vouches for is looked after again so soon. */
 const LOOK_AGAIN_MS = 6_000;
 
@@ -22,16 +24,18 @@ export interface RefillParts {
   readonly log: Log;
 }
 
-/** Puts back what the queue does not have (any more). */
+/** Puts back what the queue does not have (any more): when it is told to look, and every minute. */
 export class Refill {
   readonly #parts: RefillParts;
   readonly #closed = new AbortController();
   #running: Promise<void> | undefined;
   #isDue = false;
   #cancelAgain = (): void => {};
+  #cancelLook = (): void => {};
 
   constructor(parts: RefillParts) {
     this.#parts = parts;
+    this.#lookLater();
   }
 
   /** Compares the window with the queue; once more where that is under way. */
@@ -43,7 +47,15 @@ export class Refill {
   async close(): Promise<void> {
     this.#closed.abort();
     this.#cancelAgain();
+    this.#cancelLook();
     await this.#running;
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.#parts.clock.after(LOOK_EVERY_MS, () => {
+      this.#lookLater();
+      this.soon();
+    });
   }
 
   #again(ms: number): void {

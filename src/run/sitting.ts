@@ -8,8 +8,7 @@ import type { Outcome } from "../outcome.ts";
 import { consumeRunQueue, OWNER_NAME } from "../queue/consumer.ts";
 import type { RunPlace } from "../queue/keys.ts";
 import { openOutcomeStream } from "../queue/outcome-stream.ts";
-import { alone, type Parcel } from "../queue/parcel.ts";
-import type { RunState } from "../queue/run-info.ts";
+import { alone, mostTogether, type Parcel } from "../queue/parcel.ts";
 import { openRunQueue } from "../queue/run-queue.ts";
 import { Window } from "../queue/window.ts";
 import type { Clock } from "../system/clock.ts";
@@ -19,6 +18,7 @@ import { asRunStopped } from "./as-run-stopped.ts";
 import { type Elsewhere, takeUp } from "./elsewhere.ts";
 import { enqueue } from "./enqueue.ts";
 import type { OnRunEvent } from "./events.ts";
+import { followState } from "./follow-state.ts";
 import { Handling } from "./handling.ts";
 import type { Hold } from "./hold.ts";
 import { Inbox } from "./inbox.ts";
@@ -27,6 +27,7 @@ import type { Presence } from "./presence.ts";
 import { Recording } from "./recording.ts";
 import { watchRedis } from "./redis-watch.ts";
 import { Refill } from "./refill.ts";
+import { untilItWorks } from "./until-it-works.ts";
 
 /** What one process does for a run between start and stop. */
 export interface SittingParts {
@@ -55,12 +56,6 @@ export interface SittingParts {
   readonly meter: RunMeter | null;
 }
 
-/** Parcels that may be in hand at once: so many, that one which is slow holds up little. */
-const PARCELS_IN_HAND = 16;
-const MOST_TOGETHER = 16;
-const LOST_CHECK_MS = 60_000;
-const OPEN_AGAIN_MS = 1_000;
-
 /**
  * Brings every pending item through the queue to its outcome.
  *
@@ -85,13 +80,13 @@ export async function sit(parts: SittingParts): Promise<boolean> {
   }));
   const queue = openRunQueue(place, onError);
   const { capacity } = parts;
-  const mostTogether = Math.min(MOST_TOGETHER, Math.max(1, Math.floor(capacity / PARCELS_IN_HAND)));
+  const most = mostTogether(capacity);
   const consumer = parts.works
     ? consumeRunQueue({
         ...place,
         name: OWNER_NAME,
         capacity,
-        together: mostTogether,
+        together: most,
         handle: handling.handle,
         onBack: (item) => {
           window.send(alone(item));
@@ -124,21 +119,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
   const isInHand = (index: number): boolean => handling.has(index);
   const refill = new Refill({ queue, window, isInHand, elsewhere, hold, clock, log });
 
-  const setHold = async (state: RunState): Promise<void> => {
-    if (state === "cancelled") stop(cancelled(place.runId));
-    if (hold.isOn === (state === "paused")) return;
-    if (state === "paused") {
-      consumer?.pause();
-      hold.on();
-      await queue.pause();
-    } else {
-      hold.off();
-      await queue.resume();
-      consumer?.resume();
-      refill.soon();
-    }
-    parts.onHeld(hold.isOn);
-  };
+  const setState = followState({ ...parts, queue, consumer, refill });
   const unwatch = watchRedis({
     ...parts,
     connection,
@@ -147,13 +128,6 @@ export async function sit(parts: SittingParts): Promise<boolean> {
       refill.soon();
     },
   });
-  let cancelCheck = (): void => {};
-  const check = (): void => {
-    refill.soon();
-    cancelCheck = clock.after(LOST_CHECK_MS, check);
-  };
-  cancelCheck = clock.after(LOST_CHECK_MS, check);
-
   /** What an earlier sitting left: outcomes that wait, and items that workers have in hand. */
   const open = async (): Promise<ReadonlySet<number>> => {
     if (presence === null || elsewhere === null) {
@@ -162,7 +136,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
     }
     const state = await presence.begin();
     if (presence.wasHeld && state !== "paused") parts.onHeld(false);
-    await setHold(state);
+    await setState(state);
     const inHandElsewhere = await takeUp(queue, elsewhere, stopping);
     if (state !== "paused") await queue.resume();
     return inHandElsewhere;
@@ -170,9 +144,12 @@ export async function sit(parts: SittingParts): Promise<boolean> {
 
   let isGone = false;
   try {
-    const inHandElsewhere = await untilStopped(again(open, clock, stopping, onError), stopping);
+    const inHandElsewhere = await untilStopped(
+      untilItWorks(open, clock, stopping, onError),
+      stopping,
+    );
     presence?.start({
-      onWanted: (state) => void setHold(state).catch(onError),
+      onWanted: (state) => void setState(state).catch(onError),
       onCutOff: () => hold.letGo(),
       onWorkers: () => void queue.disband().then(() => refill.soon(), onError),
       onForgotten: () => {
@@ -197,7 +174,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
       items: parts.items,
       isWanted: (index) => wanted.has(index),
       isInHandElsewhere: (index) => inHandElsewhere.has(index),
-      together: () => (isAlone() ? mostTogether : 1),
+      together: () => (isAlone() ? most : 1),
       add,
       window,
       hold,
@@ -208,7 +185,6 @@ export async function sit(parts: SittingParts): Promise<boolean> {
   } catch (error) {
     if (!stopping.aborted) stop(error);
   } finally {
-    cancelCheck();
     unwatch();
     presence?.stop();
     const isOver = !stopping.aborted;
@@ -219,30 +195,4 @@ export async function sit(parts: SittingParts): Promise<boolean> {
     isGone = await leave({ ...parts, isOver, queue, consumer, inbox, refill, onError });
   }
   return isGone;
-}
-
-/** Does it until it works: what Redis cannot do now, it can when it is back. */
-async function again<T>(
-  act: () => Promise<T>,
-  clock: Clock,
-  signal: AbortSignal,
-  onError: (error: Error) => void,
-): Promise<T> {
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      if (error instanceof RunStopped) throw error;
-      onError(error instanceof Error ? error : new Error(messageOf(error)));
-      await clock.sleep(OPEN_AGAIN_MS, signal);
-    }
-  }
-}
-
-export function cancelled(runId: string): RunStopped {
-  return new RunStopped(
-    "cancelled",
-    `cancelled with \`nightshift cancel ${runId}\``,
-    "Nothing is lost: the same command goes on with the items that are left.",
-  );
 }

@@ -2,7 +2,14 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import type { Item } from "../../../src/item.ts";
-import { alone, itemsUnder, pack, together, unpack } from "../../../src/queue/parcel.ts";
+import {
+  alone,
+  itemsUnder,
+  mostTogether,
+  pack,
+  together,
+  unpack,
+} from "../../../src/queue/parcel.ts";
 import { anItem } from "../../fakes/outcomes.ts";
 
 function items(count: number): Item[] {
@@ -41,6 +48,10 @@ describe("parcels", () => {
       16,
     );
     expect(parcels.map(({ id }) => id)).toEqual(["i0x2", "i2", "i3", "i4"]);
+  });
+
+  test("are small where few items may be in hand, so that sixteen of them may", () => {
+    expect([1, 4, 16, 31, 64, 256, 4_000].map(mostTogether)).toEqual([1, 1, 1, 1, 4, 16, 16]);
   });
 
   test("are unpacked as they were packed, through JSON", () => {

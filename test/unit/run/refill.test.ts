@@ -167,6 +167,7 @@ describe("putting back what Redis has lost", () => {
     hands.clear();
     await clock.advance(6_000);
     expect(added).toEqual([0, 1]);
+    await refill.close();
     expect(clock.pending).toBe(0);
   });
 
@@ -175,6 +176,17 @@ describe("putting back what Redis has lost", () => {
     refill.soon();
     await clock.advance(0);
     expect(added).toEqual([1]);
+  });
+
+  test("looks every minute for what was lost unnoticed", async () => {
+    const { clock, refill, added, looks } = aScene({ items: [0] });
+    await clock.advance(59_999);
+    expect(added).toEqual([]);
+    await clock.advance(1);
+    expect(added).toEqual([0]);
+    await clock.advance(120_000);
+    expect(looks()).toBe(3);
+    await refill.close();
   });
 
   test("puts nothing into the queue of a run that is held", async () => {
