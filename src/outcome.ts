@@ -9,6 +9,13 @@ export interface GatewayAnswer {
   readonly body: string;
 }
 
+/** What an answer said of itself that was paid for and that its item does not have. */
+export interface FailedAnswer {
+  readonly model: string;
+  /** As the gateway wrote it. */
+  readonly usage: unknown;
+}
+
 /** Whose answer an item got that was not asked for itself. */
 export type Reused =
   /** That of an item of this run, which was asked. */
@@ -29,6 +36,8 @@ interface Ended {
   readonly retries: Readonly<Record<string, number>>;
   /** Absent where the item was asked for itself. */
   readonly reused?: Reused;
+  /** Of failures that this outcome supersedes. */
+  readonly failedAnswers?: readonly FailedAnswer[];
 }
 
 export interface Completed extends Ended {

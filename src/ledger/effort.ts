@@ -1,4 +1,5 @@
 import type { Outcome } from "../outcome.ts";
+import { failedAnswersOfLine } from "./failed-answers.ts";
 import type { LedgerLine } from "./line.ts";
 
 /** What calls took, whether or not they brought an answer. */
@@ -36,7 +37,7 @@ export function withEffortOf(before: LedgerLine, outcome: Outcome): Outcome {
   const sum = new EffortSum();
   sum.add(effortOfLine(before));
   sum.add(outcome);
-  return { ...outcome, ...sum.total };
+  return { ...outcome, ...sum.total, failedAnswers: failedAnswersOfLine(before) };
 }
 
 export function effortOfLine({ nightshift: note }: LedgerLine): Effort {

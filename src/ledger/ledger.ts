@@ -10,7 +10,7 @@ import { FILES, replaceFile } from "./files.ts";
 import { ItemTable } from "./item-table.ts";
 import { formatLine, type LedgerLine, parseLine, tryParseLine } from "./line.ts";
 import { type ScanEnd, scanLedger } from "./scan.ts";
-import { entryOfLine, entryOfOutcome, UsageTally } from "./usage-tally.ts";
+import { entryOfLine, entryOfOutcome, type UsageEntry, UsageTally } from "./usage-tally.ts";
 
 /** The hash, in hex, of what an item asks; null where nobody compares requests. */
 export type RequestOf = (index: number) => string | null;
@@ -18,6 +18,7 @@ export type RequestOf = (index: number) => string | null;
 /** An outcome whose line is on its way to the disk. */
 export interface Written {
   readonly ending: Ending;
+  readonly entry: UsageEntry;
   readonly offset: number;
 }
 
@@ -113,16 +114,16 @@ export class Ledger {
     const { index, kind } = outcome;
     const log = kind === "completed" ? this.#results : this.#errors;
     const offset = log.place(formatLine(this.#runId, outcome, this.#requestOf(index)));
-    return { ending, offset };
+    return { ending, entry: entryOfOutcome(outcome), offset };
   }
 
   /** Resolves when these are safely on disk; from then on they count. */
   async count(written: readonly Written[]): Promise<void> {
     if (written.some(({ ending }) => ending.kind === "completed")) await this.#results.synced();
     if (written.some(({ ending }) => ending.kind === "failed")) await this.#errors.synced();
-    for (const { ending, offset } of written) {
+    for (const { ending, entry, offset } of written) {
       this.items.set(ending.index, ending.kind, offset);
-      this.usage.add(entryOfOutcome(ending));
+      this.usage.add(entry);
     }
   }
 
@@ -140,8 +141,8 @@ export class Ledger {
 
   /** Counts the outcome alone: what the failure before took was counted when that was recorded. */
   async #supersede(outcome: Outcome): Promise<void> {
-    const { offset } = this.write(await this.#withEffort(outcome));
-    await this.count([{ ending: outcome, offset }]);
+    const written = this.write(await this.#withEffort(outcome));
+    await this.count([{ ...written, entry: entryOfOutcome(outcome) }]);
   }
 
   /** Adds what the error that the outcome supersedes took. */

@@ -1,4 +1,4 @@
-import type { Failed, Outcome, Reused } from "../outcome.ts";
+import type { Failed, FailedAnswer, Outcome, Reused } from "../outcome.ts";
 
 /**
  * What Nightshift adds to an OpenAI Batch output line. It counts every call for the item, those
@@ -16,6 +16,8 @@ export interface LineNote {
   readonly shared_with?: number;
   /** The run that asked and paid: nothing was called for this item. */
   readonly carried_over_from?: string;
+  /** Answers of failures that a retry has superseded: paid for, and told by no other line. */
+  readonly failed_answers?: readonly FailedAnswer[];
   /** Only in errors.jsonl: what `status` groups by. */
   readonly code?: string;
   readonly class?: Failed["class"];
@@ -117,6 +119,7 @@ function note(outcome: Outcome, request: string | null): LineNote {
     ...(Object.keys(outcome.retries).length > 0 && { retries: outcome.retries }),
     ...(request !== null && { request }),
     ...(outcome.reused !== undefined && reusedNote(outcome.reused)),
+    ...((outcome.failedAnswers ?? []).length > 0 && { failed_answers: outcome.failedAnswers }),
     ...(outcome.kind === "failed" && {
       code: outcome.error.code,
       class: outcome.class,

@@ -1,7 +1,8 @@
 import { type AnswerSummary, summarizeAnswer } from "../answer-summary.ts";
-import type { Ending, Reused } from "../outcome.ts";
+import type { FailedAnswer, Outcome, Reused } from "../outcome.ts";
 import type { CostOf, TokenUsage } from "../tokens.ts";
 import { type Effort, effortOfLine, EffortSum } from "./effort.ts";
+import { failedAnswersOf, failedAnswersOfLine } from "./failed-answers.ts";
 import { LatencyHistogram } from "./latency.ts";
 import { type LedgerLine, reusedOfNote } from "./line.ts";
 import {
@@ -18,6 +19,8 @@ export interface UsageEntry extends AnswerSummary, Effort {
   readonly ms: number;
   /** How the item came by an answer that was not asked for it; null where it was. */
   readonly reused: Reused["kind"] | null;
+  /** Those that were paid for and that it does not have. */
+  readonly failedAnswers: readonly FailedAnswer[];
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -33,6 +36,8 @@ export class UsageTally {
   readonly #models = new Map<string, Mutable<ModelTotals>>();
   /** What answers that were not asked for had used when they were. */
   readonly #saved = new Map<string, Mutable<ModelTotals>>();
+  /** What answers had used that no item has. */
+  readonly #failed = new Map<string, Mutable<ModelTotals>>();
   readonly #latency = new LatencyHistogram();
   readonly #effort = new EffortSum();
   #truncated = 0;
@@ -66,6 +71,9 @@ export class UsageTally {
 
   add(entry: UsageEntry): void {
     this.#effort.add(entry);
+    for (const answer of entry.failedAnswers) {
+      this.#addTokens(this.#failed, summarizeAnswer(answer));
+    }
     if (entry.kind === "failed") return;
     if (entry.finishReason === "length") this.#truncated += 1;
     if (entry.reused !== null) {
@@ -84,6 +92,7 @@ export class UsageTally {
       {
         models: this.#priced(this.#models),
         saved: this.#priced(this.#saved),
+        failed: this.#priced(this.#failed),
         reused: this.#reused,
         effort: this.#effort.total,
         latency: this.#latency,
@@ -94,7 +103,10 @@ export class UsageTally {
     );
   }
 
-  #addTokens(models: Map<string, Mutable<ModelTotals>>, { model, usage: told }: UsageEntry): void {
+  #addTokens(
+    models: Map<string, Mutable<ModelTotals>>,
+    { model, usage: told }: AnswerSummary,
+  ): void {
     const totals = totalsOf(models, model);
     const usage = told ?? NO_TOKENS;
     totals.items += 1;
@@ -135,18 +147,21 @@ function totalsOf(models: Map<string, Mutable<ModelTotals>>, model: string): Mut
   return totals;
 }
 
-export function entryOfOutcome(outcome: Ending): UsageEntry {
+export function entryOfOutcome(outcome: Outcome): UsageEntry {
   const { kind, attempts, possiblyBilled, retries } = outcome;
   const answer = kind === "completed" ? outcome.summary : NO_ANSWER;
   const reused = outcome.reused?.kind ?? null;
   // As the line has it.
-  return { kind, attempts, possiblyBilled, retries, ms: Math.round(outcome.ms), reused, ...answer };
+  const effort = { attempts, possiblyBilled, retries, ms: Math.round(outcome.ms) };
+  return { kind, ...effort, reused, failedAnswers: failedAnswersOf(outcome), ...answer };
 }
 
 export function entryOfLine(kind: "completed" | "failed", line: LedgerLine): UsageEntry {
   const answer = kind === "completed" ? summarizeAnswer(line.response?.body) : NO_ANSWER;
   const { nightshift: note } = line;
-  return { kind, ...effortOfLine(line), ms: note.ms, reused: reusedOfNote(note), ...answer };
+  const effort = { ...effortOfLine(line), ms: note.ms };
+  const failedAnswers = failedAnswersOfLine(line);
+  return { kind, ...effort, reused: reusedOfNote(note), failedAnswers, ...answer };
 }
 
 const NO_ANSWER: AnswerSummary = { model: "unknown", finishReason: null, usage: null };

@@ -41,6 +41,15 @@ export interface UsageReport {
   };
   /** Items that the job's run before this one answered and whose ids are no longer in the input; null where nobody looked. */
   readonly vanished: number | null;
+  /**
+   * Answers that were paid for and that no item has: filtered ones, and cut ones where that counts
+   * as failed. Nothing of this is in the figures above.
+   */
+  readonly failed_usage: Omit<ModelTotals, "items"> & {
+    readonly answers: number;
+    /** `items` are answers here. */
+    readonly models: Readonly<Record<string, ModelTotals>>;
+  };
   readonly attempts: number;
   readonly retries: Readonly<Record<string, number>>;
   /** Calls that brought no usable answer but may have been charged; not in `cost_usd`. */
@@ -61,6 +70,8 @@ export interface UsageTotals {
   readonly models: ReadonlyMap<string, ModelTotals>;
   /** What answers that were not asked for had used, by model. */
   readonly saved: ReadonlyMap<string, ModelTotals>;
+  /** What answers had used that no item has, by model. */
+  readonly failed: ReadonlyMap<string, ModelTotals>;
   readonly reused: { readonly shared: number; readonly carried_over: number };
   readonly effort: Effort;
   readonly latency: LatencyHistogram;
@@ -82,22 +93,13 @@ export interface RunCounts {
 export function reportUsage(totals: UsageTotals, counts: RunCounts): UsageReport {
   const { effort, latency } = totals;
   const models = [...totals.models.values()];
-  const sum = (pick: (model: ModelTotals) => number): number =>
-    models.reduce((total, model) => total + pick(model), 0);
+  const failed = [...totals.failed.values()];
   const ended = counts.completed + counts.failed;
   const wallSeconds = counts.wallMs / 1000;
   return {
-    usage: {
-      prompt_tokens: sum((model) => model.prompt_tokens),
-      completion_tokens: sum((model) => model.completion_tokens),
-      total_tokens: sum((model) => model.total_tokens),
-      cached_tokens: sum((model) => model.cached_tokens),
-      reasoning_tokens: sum((model) => model.reasoning_tokens),
-    },
+    usage: sumTokens(models),
     cost_usd: sumCosts(models),
-    models: Object.fromEntries(
-      [...totals.models].map(([name, model]) => [name, { ...model, cost_usd: sumCosts([model]) }]),
-    ),
+    models: byModel(totals.models),
     items: {
       total: counts.total,
       completed: counts.completed,
@@ -112,6 +114,12 @@ export function reportUsage(totals: UsageTotals, counts: RunCounts): UsageReport
       saved_cost_usd: sumCosts(totals.saved.values()),
     },
     vanished: counts.vanished ?? null,
+    failed_usage: {
+      answers: failed.reduce((sum, { items }) => sum + items, 0),
+      ...sumTokens(failed),
+      cost_usd: sumCosts(failed),
+      models: byModel(totals.failed),
+    },
     attempts: effort.attempts,
     retries: Object.fromEntries(
       Object.entries(effort.retries).sort(([a], [b]) => a.localeCompare(b)),
@@ -126,6 +134,24 @@ export function reportUsage(totals: UsageTotals, counts: RunCounts): UsageReport
     wall_seconds: Math.round(wallSeconds * 1000) / 1000,
     items_per_second: wallSeconds > 0 ? Math.round((ended / wallSeconds) * 100) / 100 : null,
   };
+}
+
+function sumTokens(models: readonly ModelTotals[]): UsageReport["usage"] {
+  const sum = (pick: (model: ModelTotals) => number): number =>
+    models.reduce((total, model) => total + pick(model), 0);
+  return {
+    prompt_tokens: sum((model) => model.prompt_tokens),
+    completion_tokens: sum((model) => model.completion_tokens),
+    total_tokens: sum((model) => model.total_tokens),
+    cached_tokens: sum((model) => model.cached_tokens),
+    reasoning_tokens: sum((model) => model.reasoning_tokens),
+  };
+}
+
+function byModel(models: ReadonlyMap<string, ModelTotals>): Record<string, ModelTotals> {
+  return Object.fromEntries(
+    [...models].map(([name, model]) => [name, { ...model, cost_usd: sumCosts([model]) }]),
+  );
 }
 
 /** One missing price makes the sum unknown: a part of it would look like all of it. */

@@ -22,8 +22,8 @@ export type Message =
 type Fields<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
 
 type Answer = Omit<GatewayAnswer, "body">;
-/** Whose answer an item has is the owner's to know: a worker only has items that are asked. */
-type Head<T extends Outcome> = Omit<T, "response" | "reused"> & {
+/** Whose answer an item has, and how it failed before, is the owner's to know. */
+type Head<T extends Outcome> = Omit<T, "response" | "reused" | "failedAnswers"> & {
   readonly response: T["response"] extends GatewayAnswer ? Answer : Answer | null;
 };
 

@@ -36,6 +36,11 @@ export interface UsageView {
     readonly saved_cost_usd: number | null;
   };
   readonly vanished: number | null;
+  readonly failed_usage: {
+    readonly answers: number;
+    readonly total_tokens: number;
+    readonly cost_usd: number | null;
+  };
   readonly attempts: number;
   readonly retries: Readonly<Record<string, number>>;
   readonly possibly_billed: number;
@@ -57,6 +62,7 @@ export function usageRows(usage: UsageView, sources: PriceSources, paint: Paint)
     ...reusedRows(usage),
     ...(usage.attempts > 0 ? [row("calls", plural(usage.attempts, "attempt"))] : []),
     ...retriesRows(usage.retries),
+    ...(usage.failed_usage.answers > 0 ? [row("paid too", failedUsageText(usage, paint))] : []),
     ...(usage.possibly_billed > 0 ? [row("maybe paid", possiblyBilledText(usage, paint))] : []),
     ...(latency.p50 !== null && latency.p95 !== null
       ? [row("latency", `p50 ${formatDuration(latency.p50)}, p95 ${formatDuration(latency.p95)}`)]
@@ -177,6 +183,13 @@ function retriesRows(retries: Readonly<Record<string, number>>): Row[] {
   const sum = causes.reduce((total, [, count]) => total + count, 0);
   const list = causes.map(([cause, count]) => `${formatCount(count)} ${oneLine(cause)}`);
   return [row("retries", `${formatCount(sum)}: ${list.join(", ")}`)];
+}
+
+function failedUsageText({ failed_usage: failed }: UsageView, paint: Paint): string {
+  const answers = paint("yellow", plural(failed.answers, "answer was", "answers were"));
+  const cost = failed.cost_usd === null ? "" : ` (${formatMoney(failed.cost_usd)})`;
+  const tokens = plural(failed.total_tokens, "token");
+  return `${answers} filtered or cut, and charged: ${tokens}${cost}, not in the cost above`;
 }
 
 function possiblyBilledText(

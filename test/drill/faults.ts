@@ -24,6 +24,10 @@ const REFUSALS = [
 const LOST_ANSWERS = "cut timeout garbage error200 nochoices emptychoices".split(" ");
 const LOST_STREAMS = "F1 F2 F3 F4 F5 F6 F7 F8 F9".split(" ");
 const MOST_LOST_ANSWERS = 3;
+/** An edge that gave up waiting: behind it the gateway went on, and billed. */
+const EDGE_TIMEOUTS = ["504", "524"];
+/** An answer that is charged like any other, and that its item does not have. */
+const WITHHELD = "content_filter";
 /** As answers from elsewhere they would close the gate for seconds each: scripted, they say how long. */
 const THROTTLES = "429 429-empty 429-saturated 429-concurrency 503 529".split(" ");
 const THROTTLE_MS = 20;
@@ -104,6 +108,8 @@ async function compare(
     (times) => times >= MOST_LOST_ANSWERS,
   );
   const sound = calls.filter(isSound);
+  const withheld = calls.filter((call) => call.billed && call.fault === WITHHELD);
+  const behindEdges = calls.filter(({ fault }) => EDGE_TIMEOUTS.includes(fault ?? ""));
 
   const errors = await run.errors();
   const usage = await run.usage();
@@ -128,6 +134,18 @@ async function compare(
       givenUp.length,
     ),
     exactly("tokens in usage.json", usage.usage.total_tokens, tokensOf(sound)),
+    exactly(
+      "· and of answers that no item has",
+      usage.failed_usage.total_tokens,
+      tokensOf(withheld),
+    ),
+    exactly(
+      "· and with lost answers the whole bill",
+      usage.usage.total_tokens +
+        usage.failed_usage.total_tokens +
+        tokensOf([...billedWithoutAnswer, ...behindEdges]),
+      tokensOf(calls.filter(({ billed }) => billed)),
+    ),
     exactly("sound calls", sound.length, usage.items.completed),
     exactly(
       "possibly billed",

@@ -7,6 +7,7 @@ import type { WorkParts } from "../work-parts.ts";
 import { BudgetSpent } from "./budget-spent.ts";
 import { Budget, type Cost, type Unit } from "./budget.ts";
 import { hasBudget } from "./check.ts";
+import { failedSums, plusSums } from "./failed-sums.ts";
 import { type AnyCall, inDoubt } from "./in-doubt.ts";
 import { pricesFor, spentSoFar, type UsdOfUsage } from "./report.ts";
 import { Spending } from "./spending.ts";
@@ -53,7 +54,10 @@ function firstLine(run: string, usage: UsageReport, anyCall: AnyCall): CallLine 
   return {
     run,
     requests: attempts,
-    spent: inDoubt(unanswered + items.without_usage, unanswered, anyCall),
+    spent: plusSums(
+      inDoubt(unanswered + items.without_usage, unanswered, anyCall),
+      failedSums(usage),
+    ),
   };
 }
 

@@ -49,30 +49,26 @@ export function spentSoFar(
   unrecorded: Unrecorded | null,
   usdOf: UsdOfUsage,
 ): Cost {
-  const recorded: Cost = {
-    usd: Object.entries(usage.models).reduce(
-      (sum, [model, totals]) =>
-        sum +
-        (totals.cost_usd ??
-          usdOf(
-            model,
-            {
-              prompt: totals.prompt_tokens,
-              completion: totals.completion_tokens,
-              total: totals.total_tokens,
-              cached: totals.cached_tokens,
-              reasoning: totals.reasoning_tokens,
-            },
-            totals.items,
-          )),
-      0,
-    ),
-    tokens: usage.usage.total_tokens,
-    requests: 0,
-  };
+  const recorded = costOfModels(usage.models, usdOf);
+  if (unrecorded !== null) return plus(recorded, unrecordedCost(unrecorded, usdOf));
   // Before a run has a budget, only its outcomes tell of calls.
-  if (unrecorded === null) return { ...recorded, requests: usage.attempts };
-  return plus(recorded, unrecordedCost(unrecorded, usdOf));
+  const failed = costOfModels(usage.failed_usage.models, usdOf);
+  return { ...plus(recorded, failed), requests: usage.attempts };
+}
+
+function costOfModels(models: UsageReport["models"], usdOf: UsdOfUsage): Cost {
+  const costs = Object.entries(models).map(([model, totals]): Cost => {
+    const used = {
+      prompt: totals.prompt_tokens,
+      completion: totals.completion_tokens,
+      total: totals.total_tokens,
+      cached: totals.cached_tokens,
+      reasoning: totals.reasoning_tokens,
+    };
+    const usd = totals.cost_usd ?? usdOf(model, used, totals.items);
+    return { usd, tokens: totals.total_tokens, requests: 0 };
+  });
+  return costs.reduce(plus, NO_COST);
 }
 
 /** US dollars. */

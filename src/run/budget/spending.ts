@@ -2,12 +2,14 @@ import type { AttemptBudget, Reservation } from "../../gateway/attempt-budget.ts
 import type { Verdict } from "../../gateway/verdict.ts";
 import type { Item } from "../../item.ts";
 import type { BudgetLog } from "../../ledger/budget-log.ts";
+import { failedAnswersOf } from "../../ledger/failed-answers.ts";
 import type { CallTokens } from "../../ledger/unrecorded.ts";
 import type { Outcome } from "../../outcome.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { TokenUsage } from "../../tokens.ts";
 import { type Budget, type Cost, NO_COST, type Unit } from "./budget.ts";
 import { chargeOf } from "./charge.ts";
+import { plusSums, sumsOf } from "./failed-sums.ts";
 import { type AnyCall, inDoubt } from "./in-doubt.ts";
 import { worstCase } from "./worst-case.ts";
 
@@ -87,10 +89,13 @@ export class Spending implements AttemptBudget {
     const { attempts, possiblyBilled } = outcome;
     const answer = outcome.kind === "completed" ? outcome.summary : null;
     const isUnmeasured = answer !== null && answer.usage === null;
-    const doubt = inDoubt(possiblyBilled + (isUnmeasured ? 1 : 0), possiblyBilled, anyCall);
-    log.madeElsewhere(attempts, doubt);
+    const spent = plusSums(
+      inDoubt(possiblyBilled + (isUnmeasured ? 1 : 0), possiblyBilled, anyCall),
+      sumsOf(failedAnswersOf(outcome)),
+    );
+    log.madeElsewhere(attempts, spent);
     budget.charge({ ...NO_COST, requests: attempts });
-    for (const [model, [prompt, completion, calls]] of Object.entries(doubt)) {
+    for (const [model, [prompt, completion, calls]] of Object.entries(spent)) {
       const usage = usageOf([prompt, completion]);
       budget.charge({ usd: usdOf(model, usage, calls), tokens: usage.total, requests: 0 });
     }

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { withEffortOf } from "../../../src/ledger/effort.ts";
 import { formatLine, type LineNote, parseLine } from "../../../src/ledger/line.ts";
 import type { Failed, Outcome } from "../../../src/outcome.ts";
-import { aCompleted, aFailed, RUN_ID } from "./run-directory.ts";
+import { aCompleted, aFailed, aFiltered, RUN_ID } from "./run-directory.ts";
 
 /** The note of an outcome's line, when its item failed like this before. */
 function noteAfter(failure: Partial<Failed>, outcome: Outcome): LineNote {
@@ -30,6 +30,17 @@ test("one that fails again has its new cause and the effort of both", () => {
     code: "http_500",
     message: "again",
   });
+});
+
+test("an answer that was paid for stays counted when its failure is superseded, twice too", () => {
+  const answer = {
+    model: "gpt-4o-mini",
+    usage: { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 },
+  };
+  const once = noteAfter(aFiltered(1), aFiltered(1));
+  expect(once.failed_answers).toEqual([answer]);
+  const twice = noteAfter(aFiltered(1, { failedAnswers: [answer] }), aCompleted(1));
+  expect(twice.failed_answers).toEqual([answer, answer]);
 });
 
 test("a cause may have any name that a gateway gives it", () => {

@@ -86,6 +86,12 @@ export function aFailed(index: number, changes: Partial<Failed> = {}): Failed {
   };
 }
 
+/** An answer that was withheld, and charged. */
+export function aFiltered(index: number, changes: Partial<Failed> = {}): Failed {
+  const body = aBody({ content: null, finishReason: "content_filter" });
+  return aFailed(index, { response: { status: 200, requestId: null, body }, ...changes });
+}
+
 /** A chat completion as JSON text. */
 export function aBody({
   content = "positive",
@@ -137,6 +143,11 @@ export function anOutcome(items = 12): fc.Arbitrary<Outcome> {
       .record({ ...ended, message: fc.string({ unit: "binary" }) })
       .map(({ message, ...rest }) =>
         aFailed(rest.index, { ...rest, error: { code: "http_500", message } }),
+      ),
+    fc
+      .record({ ...ended, body })
+      .map(({ body, ...rest }) =>
+        aFailed(rest.index, { ...rest, response: { status: 200, requestId: null, body } }),
       ),
   );
 }

@@ -9,6 +9,7 @@ import {
   aBody,
   aCompleted,
   aFailed,
+  aFiltered,
   anOutcome,
   costOf,
   openLedger,
@@ -26,6 +27,15 @@ function reportOf(outcomes: readonly Outcome[], wallMs = 2_000): UsageReport {
     outcomes.filter((outcome) => outcome.kind === kind).length;
   const counts = { completed: count("completed"), failed: count("failed") };
   return tally.report({ total: 10, ...counts, wallMs });
+}
+
+/** Tokens of an answer that was paid for and that the item does not have. */
+function tokensInVain({ kind, response }: Outcome): number {
+  if (kind === "completed" || response === null) return 0;
+  const { usage } = JSON.parse(response.body) as {
+    usage?: { prompt_tokens: number; completion_tokens: number };
+  };
+  return (usage?.prompt_tokens ?? 0) + (usage?.completion_tokens ?? 0);
 }
 
 /** Everything that a ledger's tally tells. */
@@ -95,6 +105,34 @@ describe("the report", () => {
     const report = reportOf([aCompleted(1, { body, reused: { kind: "shared", with: 0 } })]);
     expect(report.reused).toMatchObject({ shared: 1, saved_tokens: 10, saved_cost_usd: null });
     expect(report.cost_usd).toBe(0);
+  });
+
+  test("tells apart what was paid for answers that no item has", () => {
+    const refused = { status: 400, requestId: null, body: aBody() };
+    const report = reportOf([
+      aCompleted(0),
+      aFiltered(1),
+      // Nothing was called for it.
+      aFiltered(2, { attempts: 0, reused: { kind: "shared", with: 1 } }),
+      // Counted as possibly billed.
+      aFiltered(3, { class: "retry", possiblyBilled: 1 }),
+      aFailed(4, { response: refused }),
+    ]);
+    expect(report.usage.total_tokens).toBe(10);
+    expect(report.cost_usd).toBe(0.000_01);
+    const tokens = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 };
+    expect(report.failed_usage).toMatchObject({
+      answers: 1,
+      ...tokens,
+      cost_usd: 0.000_01,
+      models: { "gpt-4o-mini": { items: 1, ...tokens } },
+    });
+  });
+
+  test("does not know what an answer cost that no item has, where it does not know its price", () => {
+    const response = { status: 200, requestId: null, body: aBody({ model: "mystery" }) };
+    const { failed_usage: failed } = reportOf([aFiltered(0, { response })]);
+    expect(failed).toMatchObject({ answers: 1, total_tokens: 10, cost_usd: null });
   });
 
   test("counts answers that were cut at max_tokens", () => {
@@ -209,7 +247,7 @@ describe("rebuilt from its files, the tally", () => {
       fc.asyncProperty(sittings, fc.boolean(), async (outcomesOfEach, settles) => {
         await using directory = await runDirectory();
         const completed = new Set<number>();
-        const made = { attempts: 0, possibly_billed: 0, retries: 0 };
+        const made = { attempts: 0, possibly_billed: 0, retries: 0, in_vain: 0 };
         for (const outcomes of outcomesOfEach) {
           const ledger = await openLedger(directory);
           for (const outcome of outcomes) {
@@ -220,6 +258,7 @@ describe("rebuilt from its files, the tally", () => {
             made.attempts += outcome.attempts;
             made.possibly_billed += outcome.possiblyBilled;
             for (const count of Object.values(outcome.retries)) made.retries += count;
+            made.in_vain += tokensInVain(outcome);
           }
           if (settles) await ledger.settle();
           await ledger.close();
@@ -229,6 +268,7 @@ describe("rebuilt from its files, the tally", () => {
           attempts: report.attempts,
           possibly_billed: report.possibly_billed,
           retries: live.retries,
+          in_vain: report.failed_usage.total_tokens,
         }).toEqual(made);
       }),
       { numRuns: 25 },

@@ -101,6 +101,11 @@ describe("the end of a run", () => {
   });
 
   it("explains calls that may have been billed", () => {
+    expect(
+      summaryOf({ failed_usage: { answers: 2, total_tokens: 72, cost_usd: 0.0031 } }),
+    ).toContain(
+      "paid too    2 answers were filtered or cut, and charged: 72 tokens ($0.0031), not in the cost above",
+    );
     expect(summaryOf({ possibly_billed: 3, possibly_billed_cost_usd: 0.0042 })).toContain(
       "3 calls brought no usable answer but may have been charged (about $0.0042): not in the cost above",
     );

@@ -61,6 +61,7 @@ export function aUsage(changes: Partial<Usage> = {}): Usage {
     items: someItems(),
     reused: { shared: 0, carried_over: 0, saved_tokens: 0, saved_cost_usd: 0 },
     vanished: null,
+    failed_usage: { answers: 0, total_tokens: 0, cost_usd: 0 },
     attempts: 1_000,
     retries: {},
     possibly_billed: 0,

@@ -12,7 +12,7 @@ import type { WorkParts } from "../../../../src/run/work-parts.ts";
 import { openLog } from "../../../../src/system/log.ts";
 import type { CostOf } from "../../../../src/tokens.ts";
 import type { FakeClock } from "../../../fakes/fake-clock.ts";
-import { aBody, aCompleted, aFailed } from "../../ledger/run-directory.ts";
+import { aBody, aCompleted, aFailed, aFiltered } from "../../ledger/run-directory.ts";
 import { aJob, aManifest, anOrder, aScan, aScene, aWorkspace, type Workspace } from "../jobs.ts";
 
 /** A micro-dollar a token, and a hundred for each call of `dear`; nobody else has a price. */
@@ -109,6 +109,33 @@ describe("the books of a run", () => {
     // Of the answered one the price of the call stands in results.jsonl.
     expect(report?.usd?.spent).toBeCloseTo(0.000_9, 9);
     expect(report?.usd?.in_doubt).toBeCloseTo(0.000_8, 9);
+  });
+});
+
+describe("answers that were withheld", () => {
+  it("are in the books of a budget that comes later, at what they used", async () => {
+    await using workspace = await aWorkspace();
+    const usage = { prompt_tokens: 60, completion_tokens: 40 };
+    const body = aBody({ model: "dear", finishReason: "content_filter", usage });
+    const response = { status: 200, requestId: null, body };
+    const ended = [aFiltered(0, { response })];
+    await using before = await aSitting(workspace, {}, ended);
+    const report = (unrecorded: ReturnType<typeof readUnrecorded>): unknown =>
+      reportBudget({
+        limits: { usd: 1, tokens: 5_000, requests: null },
+        usage: before.parts.ledger.usage.report({ total: 1, completed: 0, failed: 1, wallMs: 0 }),
+        unrecorded,
+        usdOf: pricesFor(costOf, ["dear"]),
+      });
+    const spent = { usd: { spent: 0.000_2 }, tokens: { spent: 100 } };
+    expect(report(null)).toMatchObject(spent);
+
+    await using sitting = await aSitting(workspace, { tokens: 5_000 });
+    openSpending(sitting.parts, () => {})?.close();
+    const { ledger, manifest } = sitting.parts;
+    expect(report(readUnrecorded(workspace.path, manifest.run_id, ledger.items))).toMatchObject(
+      spent,
+    );
   });
 });
 

@@ -15,7 +15,7 @@ import { Spending } from "../../../../src/run/budget/spending.ts";
 import { worstCase } from "../../../../src/run/budget/worst-case.ts";
 import { FakeClock, settle } from "../../../fakes/fake-clock.ts";
 import { aCompletion, anError, aSilence } from "../../../fakes/fake-gateway.ts";
-import { aCompleted, aFailed } from "../../ledger/run-directory.ts";
+import { aCompleted, aFailed, aFiltered } from "../../ledger/run-directory.ts";
 import { aWorkspace, type Workspace } from "../jobs.ts";
 
 const ANSWER_TOKENS = 20;
@@ -187,6 +187,16 @@ describe("calls that a worker elsewhere has made", () => {
     world.states.set(0, "completed").set(1, "failed");
     world.recorded = 10;
     expect(openSpending(world, { requests: 5 }).budget.spent).toEqual(budget.spent);
+  });
+
+  it("count for what they used, where the answer was withheld", async () => {
+    await using workspace = await aWorkspace();
+    const world = aWorld(workspace);
+    const { spending, budget } = openSpending(world, { tokens: 100 });
+    spending.received(aFiltered(0));
+    expect(budget.spent).toEqual({ usd: 0, tokens: 10, requests: 1 });
+    world.states.set(0, "failed");
+    expect(openSpending(world, { tokens: 100 }).budget.spent).toEqual(budget.spent);
   });
 });
 
