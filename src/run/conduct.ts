@@ -17,6 +17,7 @@ import { openLog } from "../system/log.ts";
 import { asRunStopped } from "./as-run-stopped.ts";
 import { pricesFor, reportBudget } from "./budget/report.ts";
 import type { RunResult, Unmatched } from "./events.ts";
+import { leaveNothing } from "./leave.ts";
 import { beginSitting, endSitting } from "./life.ts";
 import { retryStop } from "./retry-stop.ts";
 import { askOnce } from "./reuse/ask-once.ts";
@@ -100,6 +101,10 @@ export async function conduct(
     const told = failures === null ? stop : retryStop(stop, directory, failures.where);
     manifest = await endSitting(scene, manifest, told);
     return { ...(await result(scene, manifest, ledger, { already: false })), limits_found: limits };
+  }
+  if (manifest.in_redis === true && order.redis !== null && inRedis === null) {
+    const place = { ...scene, runId: manifest.run_id };
+    manifest = { ...manifest, in_redis: !(await leaveNothing(place, order.clock)) };
   }
   const unwritten = await finish(scene, manifest, ledger);
   manifest = await endSitting(scene, manifest, unwritten);

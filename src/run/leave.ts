@@ -1,7 +1,8 @@
 import type { Answering } from "../gateway/answer-item.ts";
 import type { Consumer } from "../queue/consumer.ts";
 import type { RunPlace } from "../queue/keys.ts";
-import type { RunQueue } from "../queue/run-queue.ts";
+import { forgetRun } from "../queue/run-info.ts";
+import { openRunQueue, type RunQueue } from "../queue/run-queue.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Presence } from "./presence.ts";
@@ -65,6 +66,22 @@ export async function leave(parts: LeaveParts): Promise<boolean> {
     consumer?.abandon();
   }
   return leaving === "gone";
+}
+
+/**
+ * Takes out what earlier sittings of a run have left that is over now, where this one had nothing to
+ * ask: workers stop, and nobody waits for what they have in hand.
+ *
+ * @returns whether nothing is left there.
+ */
+export async function leaveNothing(place: RunPlace, clock: Clock): Promise<boolean> {
+  if (place.connection.status !== "ready") return false;
+  const queue = openRunQueue(place, () => {});
+  return within(TIDY_MS, clock, async () => {
+    await queue.clear();
+    await forgetRun(place, true);
+    await queue.close();
+  });
 }
 
 async function leaveShared(parts: LeaveParts, presence: Presence): Promise<Leaving> {
