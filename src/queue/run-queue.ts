@@ -66,7 +66,7 @@ export interface RunQueue {
   add(parcels: readonly Parcel[]): Promise<void>;
   /** Which of these parcels, by their ids, the queue does not know (any more). */
   missing(ids: readonly string[]): Promise<ReadonlySet<string>>;
-  /** Forgets the parcels of several but the owner's: somebody has come who does not work on such. */
+  /** Forgets the parcels of several but the owner's: somebody is there who does not work on such. */
   disband(): Promise<void>;
   /**
    * Forgets what waits, and what nobody living has in hand.

@@ -6,6 +6,8 @@ import type { RunQueue } from "../queue/run-queue.ts";
 
 /** The part of a run that takes place elsewhere. */
 export interface Elsewhere {
+  /** Whether a worker is there who may take items. */
+  hasWorkers(): boolean;
   /** What workers say they have in hand. */
   claimed(signal: AbortSignal): Promise<ReadonlySet<number>>;
   /** Records what workers have sent so far. */
@@ -19,7 +21,7 @@ export interface Elsewhere {
  */
 export async function takeUp(
   queue: Pick<RunQueue, "tidy">,
-  elsewhere: Elsewhere,
+  elsewhere: Pick<Elsewhere, "claimed" | "caughtUp">,
   signal: AbortSignal,
 ): Promise<ReadonlySet<number>> {
   const inHand = await queue.tidy();

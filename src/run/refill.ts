@@ -10,7 +10,7 @@ import type { Hold } from "./hold.ts";
 const CHUNK_ITEMS = 250;
 /** What Redis lost unnoticed is found so soon. */
 const LOOK_EVERY_MS = 60_000;
-/** An item that only a worker's word vouches for is looked after again so soon. */
+/** So soon is looked again after an item that only a worker's word vouches for, or that was refused. */
 const LOOK_AGAIN_MS = 6_000;
 
 export interface RefillParts {
@@ -75,6 +75,7 @@ export class Refill {
           { event: "refill.failed", error: messageOf(error) },
           "could not look for lost items",
         );
+        this.#again(LOOK_AGAIN_MS);
       }
     }
   }
@@ -83,6 +84,8 @@ export class Refill {
     const { queue, window, isInHand, elsewhere, hold, log } = this.#parts;
     // A run that is held gets nothing into the queue; when it goes on, this is done again.
     if (hold.isOn) return;
+    // Workers drop parcels of several, which then are missing only after the look for them.
+    if (elsewhere?.hasWorkers() === true) await queue.disband();
     const waiting = window.indexes().filter((index) => !isInHand(index));
     const parcels = new Set(waiting.flatMap((index) => window.parcelOf(index) ?? []));
     if (parcels.size === 0) return;

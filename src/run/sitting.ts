@@ -113,6 +113,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
     presence === null || inbox === null
       ? null
       : {
+          hasWorkers: () => presence.workers.length > 0,
           claimed: (signal) => presence.claimed(signal),
           caughtUp: () => inbox.caughtUp(),
         };
@@ -151,7 +152,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
     presence?.start({
       onWanted: (state) => void setState(state).catch(onError),
       onCutOff: () => hold.letGo(),
-      onWorkers: () => void queue.disband().then(() => refill.soon(), onError),
+      onWorkers: () => refill.soon(),
       onForgotten: () => {
         if (hold.isOn) queue.pause().catch(onError);
         refill.soon();
@@ -159,7 +160,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
     });
     inbox?.start();
     consumer?.start();
-    const isAlone = (): boolean => parts.works && (presence?.workers.length ?? 0) === 0;
+    const isAlone = (): boolean => parts.works && elsewhere?.hasWorkers() !== true;
     const add = async (parcels: readonly Parcel[]): Promise<void> => {
       try {
         await untilStopped(queue.add(parcels), stopping);

@@ -192,7 +192,11 @@ for (const kind of SERVER_KINDS) {
         queue,
         window,
         isInHand: () => false,
-        elsewhere: { caughtUp: () => Promise.resolve(), claimed: () => seeHands(place, ["w1"]) },
+        elsewhere: {
+          hasWorkers: () => true,
+          caughtUp: () => Promise.resolve(),
+          claimed: () => seeHands(place, ["w1"]),
+        },
         hold: new Hold(new AbortController().signal),
         clock,
         log: pino({ level: "silent" }),

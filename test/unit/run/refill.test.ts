@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { describe, expect, test } from "vitest";
 
 import { jobId } from "../../../src/queue/keys.ts";
-import { alone, together } from "../../../src/queue/parcel.ts";
+import { alone, itemsUnder, together } from "../../../src/queue/parcel.ts";
 import type { RunQueue } from "../../../src/queue/run-queue.ts";
 import { Window } from "../../../src/queue/window.ts";
 import { Hold } from "../../../src/run/hold.ts";
@@ -15,11 +15,15 @@ interface SceneOptions {
   readonly items: readonly number[];
   /** Those of them that Redis still knows. */
   readonly known?: readonly number[];
+  /** Ids of parcels that Redis still knows. */
+  readonly waiting?: readonly string[];
   readonly inHand?: readonly number[];
   /** Parcels in which more than one of the items travelled. */
   readonly parcels?: readonly (readonly number[])[];
   /** What workers say they have in hand; null where there can be none. */
   readonly claimed?: readonly number[] | null;
+  /** Whether workers are there. */
+  readonly hasWorkers?: boolean;
   /** What workers have sent and nobody has recorded. */
   readonly sent?: readonly number[];
   /** At what look a worker sends its answer to item 0, which it has in hand, and lets go. */
@@ -33,8 +37,10 @@ function aScene({
   items,
   known = [],
   parcels = [],
+  waiting = [],
   inHand = [],
   claimed = null,
+  hasWorkers = false,
   sent = [],
   sendsAt,
 }: SceneOptions) {
@@ -42,7 +48,7 @@ function aScene({
   const window = new Window();
   for (const index of items) window.put(anItem(index));
   for (const index of items) window.send(alone(anItem(index)));
-  const inRedis = new Set(known.map(jobId));
+  const inRedis = new Set([...known.map(jobId), ...waiting]);
   for (const indexes of parcels) {
     for (const parcel of together(indexes.map(anItem), 16)) window.send(parcel);
   }
@@ -74,7 +80,9 @@ function aScene({
       looks += 1;
       return look("missing", new Set(ids.filter((id) => !inRedis.has(id))));
     },
-    disband: nothing,
+    disband: async () => {
+      for (const id of inRedis) if (itemsUnder(id) > 1) inRedis.delete(id);
+    },
     tidy: () => Promise.resolve([]),
     pause: nothing,
     resume: nothing,
@@ -89,6 +97,7 @@ function aScene({
       claimed === null
         ? null
         : {
+            hasWorkers: () => hasWorkers,
             claimed: async () => look("claimed", new Set(hands)),
             caughtUp: async () => {
               for (const index of stream) window.release(index);
@@ -150,6 +159,22 @@ describe("putting back what Redis has lost", () => {
     await refill.close();
   });
 
+  for (const hasWorkers of [true, false]) {
+    test(`${hasWorkers ? "takes parcels of several apart" : "leaves parcels of several as they are"} where ${hasWorkers ? "a worker" : "nobody else"} is there`, async () => {
+      const { clock, refill, added } = aScene({
+        items: [0, 1, 2, 3],
+        parcels: [[0, 1, 2]],
+        waiting: ["i0x3", "i3"],
+        claimed: [],
+        hasWorkers,
+      });
+      refill.soon();
+      await clock.advance(0);
+      expect(added).toEqual(hasWorkers ? [0, 1, 2] : []);
+      await refill.close();
+    });
+  }
+
   test("leaves alone what has not been sent on its way yet", async () => {
     const { clock, refill, window, added } = aScene({ items: [0] });
     window.put(anItem(1));
@@ -210,6 +235,17 @@ describe("putting back what Redis has lost", () => {
     refill.soon();
     await clock.advance(0);
     expect(added).toEqual([0]);
+    await refill.close();
+  });
+
+  test("tries again by itself soon after a Redis that refused", async () => {
+    const { clock, refill, added, refuse } = aScene({ items: [0] });
+    refuse(true);
+    refill.soon();
+    await clock.advance(0);
+    refuse(false);
+    await clock.advance(6_000);
+    expect([added, clock.pending]).toEqual([[0], 0]);
   });
 
   test("looks once more, and only once, for all that it is told while it looks", async () => {
