@@ -60,6 +60,10 @@ async function endsWell(world: World, owner: Running, items = ITEMS): Promise<Ru
   return run;
 }
 
+function isCard(key: string): boolean {
+  return key.startsWith("nightshift:worker:");
+}
+
 describeOnRedis(() => {
   it("two workers answer what an owner only enqueues and records, each item once", async () => {
     await using world = await openWorld();
@@ -119,6 +123,22 @@ describeOnRedis(() => {
       .findLast(({ event }) => event === "ended");
     expect(ended?.completed).toBeGreaterThan(items / 20);
     expect(world.gateway.stats().billedRequests).toBe(items);
+  });
+
+  it("a worker that leaves as soon as it has come is seen by the owner all the same", async () => {
+    await using world = await openWorld();
+    const owner = world.start(OWNER);
+    await until("the run is there", async () => (await world.runs()).length === 1);
+    const worker = world.start([...WORKER, "--json"]);
+    await until("it has joined", () => worker.stdout.includes('"joined"'));
+    const joinedAt = performance.now();
+    worker.kill("SIGTERM");
+    // The owner, which looks every second, learns so that parcels of several may have been dropped.
+    await until("it has gone", async () => !(await keysIn(world)).some(isCard));
+    expect(performance.now() - joinedAt).toBeGreaterThan(1_500);
+    expect((await worker.exit).code).toBe(0);
+    owner.kill("SIGTERM");
+    expect((await owner.exit).code).toBe(3);
   });
 
   it("a worker tells that Redis went away, and that it is back", async () => {

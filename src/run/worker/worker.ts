@@ -61,6 +61,8 @@ export class Worker {
   readonly #stopped = new Set<string>();
   /** Why it takes nothing at all just now. */
   #barred: string | null = null;
+  /** When it began to take items. */
+  #joinedAt: number | null = null;
   #completed = 0;
   #failed = 0;
 
@@ -112,6 +114,7 @@ export class Worker {
       if (this.#served.has(runId) || this.#leaving.has(runId)) continue;
       if (this.#stopped.has(choice.terms.sitting)) continue;
       this.#served.set(runId, this.#serve(runId, choice.terms));
+      this.#joinedAt ??= this.#parts.clock.monotonic();
       this.#parts.onEvent({ event: "joined", run_id: runId, job: choice.terms.job });
     }
   }
@@ -222,7 +225,8 @@ export class Worker {
     const longest = Math.max(0, ...all.map(([, { terms }]) => patience(terms)));
     for (const [runId, served] of this.#served) this.#leave(runId, served);
     const began = clock.monotonic();
-    while (this.#leaving.size > 0 && clock.monotonic() - began < longest) {
+    const isSeen = (): boolean => clock.monotonic() - (this.#joinedAt ?? -Infinity) > SEEN_MS;
+    while (!isSeen() || (this.#leaving.size > 0 && clock.monotonic() - began < longest)) {
       // As long as it has something in hand, it is there.
       if (place.connection.status === "ready") await this.#signOn().catch(() => {});
       await clock.sleep(LEAVE_LOOK_MS);
@@ -285,6 +289,8 @@ export class Worker {
 
 const BARRED_MS = 30_000;
 const LEAVE_LOOK_MS = 200;
+/** Owners look every second who is there: so they learn who has dropped parcels of several. */
+const SEEN_MS = 2_000;
 
 /** How long one call of a run may take. */
 function patience({ timeout_ms: timeoutMs, stream }: ServedRun["terms"]): number {
