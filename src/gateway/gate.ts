@@ -1,14 +1,6 @@
 import type { Clock } from "../system/clock.ts";
 import type { Random } from "../system/random.ts";
-
-const FIRST_PAUSE_MS = 2_000;
-const LONGEST_PAUSE_MS = 60_000;
-/** After a pause as long as this the first calls go one by one, until one of them is let in. */
-const SHORTEST_LONG_PAUSE_MS = 1_000;
-const TRIAL_EVERY_MS = 250;
-/** Those who waited are let go over this share of the pause, so that they don't all call at once. */
-const SPREAD = 0.25;
-const LONGEST_SPREAD_MS = 2_000;
+import { Closure } from "./closure.ts";
 
 /**
  * The gate that a throttling answer closes for every worker of the account. While it is closed
@@ -17,15 +9,8 @@ const LONGEST_SPREAD_MS = 2_000;
 export class Gate {
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #closure = new Closure();
   readonly #waiting = new Set<() => void>();
-  #closedAt = -Infinity;
-  #opensAt = -Infinity;
-  /** How long it was closed in all, up to when it opens. */
-  #closedMs = 0;
-  #untold = 0;
-  #onTrial = false;
-  #nextTrialAt = -Infinity;
-  #spreadMs = 0;
   #cancelTimer: (() => void) | null = null;
 
   constructor(clock: Clock, random: Random) {
@@ -35,62 +20,50 @@ export class Gate {
 
   /** Milliseconds of the monotonic clock at which it opens again; null when it is open. */
   get opensAt(): number | null {
-    return this.#opensAt > this.#clock.monotonic() ? this.#opensAt : null;
+    return this.#closure.opensAt(this.#now);
   }
 
   /** Milliseconds so far in which it was closed. */
   get closedMs(): number {
-    return this.#closedMs - Math.max(0, this.#opensAt - this.#clock.monotonic());
+    return this.#closure.closedMs(this.#now);
   }
 
   /**
-   * A call was throttled. Answers to calls that were sent before the gate closed last say nothing
-   * new: a burst of refusals counts once.
+   * A call was throttled.
    *
    * @param sentAt monotonic milliseconds at which the refused call was sent.
-   * @param waitMs what the gateway told; null where it did not tell: then 2, 4, 8 … 60 s.
+   * @param waitMs what the gateway told; null where it did not tell.
    * @returns whether this closed the gate anew.
    */
   close(sentAt: number, waitMs: number | null): boolean {
-    const isNews = sentAt > this.#closedAt;
-    if (waitMs !== null) {
-      // News whenever the call was sent: the gateway said so.
-      this.closeFor(waitMs);
-    } else if (isNews) {
-      this.closeFor(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#untold));
-      this.#untold += 1;
-    }
-    if (isNews) this.#closedAt = this.#clock.monotonic();
+    const isNews = this.#closure.close(this.#now, sentAt, waitMs);
+    this.#wake();
     return isNews;
   }
 
   /** Closes it for so long from now; never opens it sooner than an earlier answer said. */
   closeFor(ms: number): void {
-    const opensAt = this.#clock.monotonic() + ms;
-    if (opensAt <= this.#opensAt) return;
-    this.#closedMs += opensAt - Math.max(this.#opensAt, this.#clock.monotonic());
-    this.#opensAt = opensAt;
-    this.#spreadMs = Math.min(ms * SPREAD, LONGEST_SPREAD_MS);
-    if (ms >= SHORTEST_LONG_PAUSE_MS) this.#onTrial = true;
+    this.#closure.closeFor(this.#now, ms);
     this.#wake();
   }
 
   /** A call was answered: the next untold pause is the first again. */
   answered(sentAt: number): void {
-    if (sentAt >= this.#closedAt) this.#untold = 0;
-    this.letIn(sentAt);
+    const wasOnTrial = this.#closure.onTrial;
+    this.#closure.answered(this.#now, sentAt);
+    if (wasOnTrial) this.#wake();
   }
 
   /** A call brought anything but a refusal: if it was sent since the gate closed, it is open. */
   letIn(sentAt: number): void {
-    if (!this.#onTrial || this.opensAt !== null || sentAt < this.#closedAt) return;
-    this.#onTrial = false;
+    if (!this.#closure.onTrial) return;
+    this.#closure.letIn(this.#now, sentAt);
     this.#wake();
   }
 
   /** Resolves when the gate is open; those who waited leave spread over a little time. */
   async pass(signal: AbortSignal): Promise<void> {
-    if (this.opensAt === null && !this.#onTrial) return;
+    if (this.opensAt === null && !this.#closure.onTrial) return;
     signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
       const go = (): void => {
@@ -107,26 +80,29 @@ export class Gate {
       this.#waiting.add(go);
       if (this.#cancelTimer === null) this.#wake();
     });
-    if (this.#onTrial || this.#spreadMs === 0) return;
-    await this.#clock.sleep(this.#random() * this.#spreadMs, signal);
+    const { onTrial, spreadMs } = this.#closure;
+    if (onTrial || spreadMs === 0) return;
+    await this.#clock.sleep(this.#random() * spreadMs, signal);
+  }
+
+  get #now(): number {
+    return this.#clock.monotonic();
   }
 
   /** Lets go whom it may, and comes back when it may let go another. */
   #wake(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
-    const now = this.#clock.monotonic();
     const [first] = this.#waiting;
     if (first === undefined) return;
-    if (this.#opensAt <= now && !this.#onTrial) {
-      for (const go of this.#waiting) go();
-      return;
-    }
-    const nextAt = Math.max(this.#opensAt, this.#nextTrialAt);
-    if (nextAt <= now) {
-      this.#nextTrialAt = now + TRIAL_EVERY_MS;
+    const now = this.#now;
+    const nextAt = this.#closure.nextAt(now);
+    if (nextAt > now) {
+      this.#cancelTimer = this.#clock.after(nextAt - now, () => this.#wake());
+    } else if (this.#closure.onTrial) {
+      this.#closure.tried(now);
       first();
       this.#wake();
-    } else this.#cancelTimer = this.#clock.after(nextAt - now, () => this.#wake());
+    } else for (const go of this.#waiting) go();
   }
 }

@@ -1,5 +1,5 @@
 import type { AccountShare } from "../account-share.ts";
-import type { Limits } from "../gateway/governor.ts";
+import type { Limits } from "../gateway/limits.ts";
 import { openAccountShare } from "../queue/account-share.ts";
 import { accountOf } from "../system/account.ts";
 import { type LimitsPlace, readLearned, writeLearned } from "../system/learned-limits.ts";

@@ -1,5 +1,6 @@
 import { RunStopped } from "../errors.ts";
-import type { Governor, Holdup } from "../gateway/governor.ts";
+import type { Governor } from "../gateway/governor.ts";
+import type { Holdup } from "../gateway/holdup.ts";
 import { drainingText } from "./draining.ts";
 import type { Progress } from "./events.ts";
 import type { Hold } from "./hold.ts";

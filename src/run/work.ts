@@ -1,7 +1,8 @@
 import type { RunStopped } from "../errors.ts";
 import type { Answering } from "../gateway/answer-item.ts";
 import { createGatewayClient } from "../gateway/client.ts";
-import { Governor, type Limits } from "../gateway/governor.ts";
+import { Governor } from "../gateway/governor.ts";
+import type { Limits } from "../gateway/limits.ts";
 import { VERSION } from "../system/version.ts";
 import { AccountWatch } from "./account-watch.ts";
 import { keepLearned, openAccount } from "./account.ts";
