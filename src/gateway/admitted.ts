@@ -42,6 +42,15 @@ export class Admitted {
     return sum;
   }
 
+  /** The most units within any `ms` milliseconds that ended between two moments, a minute apart at most. */
+  most(ms: number, from: number, to: number): number {
+    let most = 0;
+    for (let now = Math.max(from, to - LONGEST_STRETCH_MS); now <= to; now += SLICE_MS) {
+      most = Math.max(most, this.within(ms, now));
+    }
+    return most;
+  }
+
   #in(slice: number): number {
     const place = (slice + SLICES) % SLICES;
     return this.#sliceOf[place] === slice ? (this.#units[place] ?? 0) : 0;

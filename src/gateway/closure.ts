@@ -11,6 +11,9 @@ const LONGEST_SPREAD_MS = 2_000;
 export class Closure {
   #closedAt = -Infinity;
   #opensAt = -Infinity;
+  /** When it had opened before it closed last, and until when somebody told that it is closed. */
+  #openedAt = -Infinity;
+  #toldUntil = -Infinity;
   /** How long it was closed in all, up to when it opens. */
   #closedMs = 0;
   #untold = 0;
@@ -59,11 +62,12 @@ export class Closure {
    */
   close(now: number, sentAt: number, waitMs: number | null): boolean {
     const isNews = sentAt > this.#closedAt;
+    if (isNews) this.#openedAt = this.#opensAt;
     if (waitMs !== null) {
       // News whenever the call was sent: the gateway said so.
       this.closeFor(now, waitMs);
     } else if (isNews) {
-      this.closeFor(now, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#untold));
+      this.#closeFor(now, Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#untold));
       this.#untold += 1;
     }
     if (isNews) this.#closedAt = now;
@@ -72,6 +76,11 @@ export class Closure {
 
   /** Closes it for so long from now; never opens it sooner than an earlier answer said. */
   closeFor(now: number, ms: number): void {
+    this.#toldUntil = Math.max(this.#toldUntil, now + ms);
+    this.#closeFor(now, ms);
+  }
+
+  #closeFor(now: number, ms: number): void {
     const opensAt = now + ms;
     if (opensAt <= this.#opensAt) return;
     this.#closedMs += opensAt - Math.max(this.#opensAt, now);
@@ -83,11 +92,22 @@ export class Closure {
   /** A call was answered: the next untold pause is the first again. */
   answered(now: number, sentAt: number): void {
     if (sentAt >= this.#closedAt) this.#untold = 0;
+    else if (sentAt >= this.#openedAt) this.#wasOpen(now);
     this.letIn(now, sentAt);
   }
 
   /** A call brought anything but a refusal: if it was sent since it closed, it is open. */
   letIn(now: number, sentAt: number): void {
     if (this.opensAt(now) === null && sentAt >= this.#closedAt) this.#onTrial = false;
+  }
+
+  /** It had opened before it closed last: that was no refusal more in a row, but a first one. */
+  #wasOpen(now: number): void {
+    if (this.#untold <= 1) return;
+    this.#untold = 1;
+    const opensAt = Math.max(now, this.#closedAt + FIRST_PAUSE_MS, this.#toldUntil);
+    if (opensAt >= this.#opensAt) return;
+    this.#closedMs -= this.#opensAt - opensAt;
+    this.#opensAt = opensAt;
   }
 }

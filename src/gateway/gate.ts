@@ -49,9 +49,8 @@ export class Gate {
 
   /** A call was answered: the next untold pause is the first again. */
   answered(sentAt: number): void {
-    const wasOnTrial = this.#closure.onTrial;
     this.#closure.answered(this.#now, sentAt);
-    if (wasOnTrial) this.#wake();
+    if (this.#waiting.size > 0) this.#wake();
   }
 
   /** A call brought anything but a refusal: if it was sent since the gate closed, it is open. */

@@ -49,6 +49,32 @@ describe("the gate", () => {
     expect(refused(clock, gate)).toBe(2_000);
   });
 
+  it("waits no longer than at first for what was refused after it had opened", async () => {
+    const { clock, gate } = aGate();
+    refused(clock, gate);
+    await clock.advance(2_001);
+    const sentAt = clock.monotonic();
+    await clock.advance(1_000);
+    expect(refused(clock, gate)).toBe(4_000);
+    await clock.advance(500);
+    // The answer to a call that was sent in between.
+    gate.answered(sentAt);
+    expect([(gate.opensAt ?? 0) - clock.monotonic(), gate.closedMs]).toEqual([1_500, 2_500]);
+    await clock.advance(1_501);
+    expect(refused(clock, gate)).toBe(4_000);
+  });
+
+  it("waits as long as it was told, whatever is answered meanwhile", async () => {
+    const { clock, gate } = aGate();
+    refused(clock, gate);
+    await clock.advance(2_001);
+    const sentAt = clock.monotonic();
+    await clock.advance(1_000);
+    refused(clock, gate, 9_000);
+    gate.answered(sentAt);
+    expect((gate.opensAt ?? 0) - clock.monotonic()).toBe(9_000);
+  });
+
   it("knows how long it was closed in all, each moment once", async () => {
     const { clock, gate } = aGate();
     expect(gate.closedMs).toBe(0);

@@ -1,97 +1,108 @@
 import { describe, expect, it } from "vitest";
 
 import { RateFinder } from "../../../src/gateway/rate-finder.ts";
-import { LimitedAccount } from "../../fakes/limited-account.ts";
+import { type AccountOptions, SimulatedAccount } from "../../fakes/simulated-account.ts";
+
+const PER_SECOND = { calls: 100, windowMs: 1_000 };
+
+function anAccount(options: AccountOptions): { account: SimulatedAccount; finder: RateFinder } {
+  const account = new SimulatedAccount({ limit: PER_SECOND, ...options });
+  return { account, finder: account.caller.limits.requests };
+}
 
 describe("the rate finder", () => {
   it("uses 96 % of a limit that the user names, and is never refused", () => {
-    const scene = new LimitedAccount(100, 1_000, { known: 6_000 });
-    scene.run(30_000);
-    expect(scene.finder.rate).toBe(5_760);
-    expect(scene.bursts).toEqual([]);
-    expect(scene.finder.learned).toBeNull();
+    const { account, finder } = anAccount({ rpm: 6_000 });
+    account.run(30_000);
+    expect([finder.rate, account.refused, finder.learned]).toEqual([5_760, [], null]);
   });
 
   it("knows no rate until something is refused", () => {
     expect(new RateFinder(0.96, null, null, 0).rate).toBeNull();
   });
 
-  it("takes what was let through in a second for the limit, and uses nearly all of it", () => {
-    const scene = new LimitedAccount(100);
-    scene.run(10_000);
-    const before = scene.now;
-    scene.run(4_000);
-    expect(scene.bursts.length).toBeLessThanOrEqual(3);
-    expect(scene.finder.learned).toBeGreaterThan(5_700);
-    expect(scene.finder.learned).toBeLessThanOrEqual(6_060);
-    expect(before).toBe(10_000);
-  });
-
   it("takes the limit that the gateway names at its word", () => {
-    const scene = new LimitedAccount(100, 1_000, { told: () => 6_000 });
-    scene.run(3_000);
-    expect([scene.finder.learned, scene.finder.rate, scene.bursts.length]).toEqual([
-      6_000, 5_760, 1,
-    ]);
+    const { account, finder } = anAccount({ told: 6_000 });
+    account.run(3_000);
+    expect([finder.learned, finder.rate, account.caller.bursts.length]).toEqual([6_000, 5_760, 1]);
   });
 
-  it("uses at least 92 % of an unknown limit after 15 s", () => {
-    const scene = new LimitedAccount(100);
-    scene.run(46_000);
-    expect(scene.used(15_000)).toBeGreaterThan(0.92);
-    expect(scene.used(0)).toBeGreaterThan(0.8);
+  it("uses a little less of one that it has measured: a refusal that names none costs more", () => {
+    const { account, finder } = anAccount({});
+    account.run(6_900);
+    expect(finder.rate).toBeGreaterThan(0.93 * 6_000);
+    expect(finder.rate).toBeLessThan(0.95 * 6_000);
   });
 
-  it("follows a limit that halves within a few seconds", () => {
-    const scene = new LimitedAccount(100);
-    scene.run(20_000);
-    scene.allowed = 50;
-    scene.run(10_000);
-    const settled = scene.now;
-    scene.run(10_000);
-    expect(scene.used(settled)).toBeGreaterThan(0.75);
-    expect(scene.finder.learned).toBeLessThanOrEqual(3_000);
+  it("follows a limit that halves, with few bursts of refusals", () => {
+    const { account, finder } = anAccount({});
+    account.run(20_000);
+    const before = account.caller.bursts.length;
+    account.limit = { calls: 50, windowMs: 1_000 };
+    while ((finder.rate ?? 0) > 3_000 && account.now < 60_000) account.run(100);
+    expect(account.caller.bursts.length - before).toBeLessThanOrEqual(5);
+    expect(account.now).toBeLessThan(34_000);
+    expect(finder.rate).toBeGreaterThan(2_700);
   });
 
   it("finds a limit that has doubled within 40 s", () => {
-    const scene = new LimitedAccount(50);
-    scene.run(20_000);
-    scene.allowed = 100;
-    scene.run(40_000);
-    expect(scene.finder.learned).toBeGreaterThan(5_400);
+    const { account, finder } = anAccount({ limit: { calls: 50, windowMs: 1_000 } });
+    account.run(20_000);
+    account.limit = PER_SECOND;
+    account.run(40_000);
+    expect(finder.rate).toBeGreaterThan(5_400);
   });
 
   it("finds a limit over a whole minute by what was let through in that minute", () => {
-    const scene = new LimitedAccount(600, 60_000);
-    scene.run(180_000);
-    expect(scene.finder.learned).toBeGreaterThan(500);
-    expect(scene.finder.learned).toBeLessThanOrEqual(620);
-    expect(scene.bursts.length).toBeLessThan(16);
+    const { account, finder } = anAccount({ limit: { calls: 600, windowMs: 60_000 } });
+    account.run(180_000);
+    expect(finder.learned).toBeGreaterThan(590);
+    expect(finder.learned).toBeLessThanOrEqual(610);
+  });
+
+  it("believes no limit over a minute where hardly anything was let in", () => {
+    const { account, finder } = anAccount({ limit: { calls: 6, windowMs: 60_000 } });
+    account.run(180_000);
+    expect(finder.learned).toBeNull();
   });
 
   it("goes below a limit that the user named too high", () => {
-    const scene = new LimitedAccount(50, 1_000, { known: 6_000 });
-    scene.run(10_000);
-    expect(scene.finder.learned).toBeLessThanOrEqual(3_000);
+    const { account, finder } = anAccount({ limit: { calls: 50, windowMs: 1_000 }, rpm: 6_000 });
+    account.run(15_000);
+    expect(finder.rate).toBeLessThanOrEqual(3_000);
   });
 
   it("never goes above what the user allows, however much the gateway would", () => {
-    const scene = new LimitedAccount(1_000, 1_000, { known: 600 });
-    scene.run(60_000);
-    expect(scene.finder.rate).toBe(576);
+    const { account, finder } = anAccount({ limit: null, rpm: 600 });
+    account.run(60_000);
+    expect(finder.rate).toBe(576);
   });
 
   it.each([
     ["are known to use the other half: the limit stays as it was", 6_000, true],
     ["nobody knows of, who use the other half: half of it is left", 3_000, false],
   ])("refusals that name the limit, with others that %s", (_who, limit, areKnown) => {
-    const account = new LimitedAccount(50, 1_000, { told: () => 6_000 });
+    const { account, finder } = anAccount({ limit: { calls: 50, windowMs: 1_000 }, told: 6_000 });
     for (let second = 0; second < 20; second += 1) {
-      if (areKnown) account.finder.sentByOthers(account.now, account.now + 1_000, 50);
+      if (areKnown) finder.sentByOthers(account.now, account.now + 1_000, 50);
       account.run(1_000);
     }
-    expect(account.finder.learned).toBeGreaterThan(0.95 * limit);
-    expect(account.finder.learned).toBeLessThanOrEqual(1.05 * limit);
+    expect(finder.rate).toBeGreaterThan(0.9 * limit);
+    expect(finder.rate).toBeLessThanOrEqual(1.05 * limit);
+  });
+
+  it("what a trial was refused far below the limit is no proof of the limit", () => {
+    const finder = new RateFinder(0.96, null, 6_000, 0);
+    for (let now = 0; now < 8_000; now += 10) {
+      finder.sent(now, 1);
+      finder.pressed(now);
+    }
+    expect(finder.rate).toBe(6_300);
+    finder.sent(9_500, 1);
+    finder.refused(refusal(9_510, 9_500));
+    finder.sent(12_000, 1);
+    finder.letIn(12_000);
+    expect([finder.learned, finder.rate]).toEqual([null, 6_000 * 0.96 * 0.985]);
   });
 
   it("does not repeat at once what another has tried in vain", () => {
@@ -105,27 +116,7 @@ describe("the rate finder", () => {
       }
       return 0;
     };
-    expect([triedAt([6_000]), triedAt([6_300, 6_000])]).toEqual([9_000, 41_000]);
-  });
-
-  it.each([
-    ["the same was let in before, and nothing beside them", 100, 1, 6_000],
-    ["the same was let in before, and most of what was sent with them", 100, 9, null],
-    ["less was let in before", 80, 1, null],
-  ])("takes two bursts of refusals for a limit where %s", (_what, before, sentAfter, limit) => {
-    const finder = new RateFinder(0.96, null, null, 0);
-    const burst = (at: number, units: number): void => {
-      for (let call = 0; call < units; call += 1) finder.sent(at, 1);
-      for (const isNews of [true, false]) {
-        finder.sent(at, 1);
-        finder.refused({ now: at + 10, sentAt: at, units: 1, sentAfter, told: null, isNews });
-      }
-      finder.letIn(at + 100);
-    };
-    burst(500, before);
-    expect(finder.learned).toBeNull();
-    burst(2_500, 100);
-    expect(finder.learned).toBe(limit);
+    expect([triedAt([6_000]), triedAt([6_300, 6_000])]).toEqual([8_000, 43_000]);
   });
 
   it("learns nothing from single refusals among many answers", () => {
@@ -143,21 +134,22 @@ describe("the rate finder", () => {
   });
 
   it("tries a little more later and later, as long as that is refused", () => {
-    const scene = new LimitedAccount(100, 1_000, { told: () => 6_000 });
-    scene.run(200_000);
-    const pauses = scene.bursts.slice(1).map((at, index) => at - (scene.bursts[index] ?? 0));
-    expect(pauses.map((ms) => Math.round(ms / 1_000))).toEqual([8, 40]);
+    const { account } = anAccount({ told: 6_000 });
+    account.run(200_000);
+    const { bursts } = account.caller;
+    const pauses = bursts.slice(1).map((at, index) => at - (bursts[index] ?? 0));
+    expect(pauses.map((ms) => Math.round(ms / 1_000))).toEqual([7, 42]);
   });
 
   it("begins with what an earlier run learned, and tries more after a while", () => {
     const finder = new RateFinder(0.96, null, 6_000, 0);
     expect(finder.rate).toBe(5_760);
-    for (let now = 0; now < 8_000; now += 10) {
+    for (let now = 0; now < 7_000; now += 10) {
       finder.sent(now, 1);
       finder.pressed(now);
     }
     expect(finder.rate).toBe(5_760);
-    finder.pressed(8_000);
+    finder.pressed(7_000);
     expect(finder.rate).toBe(6_300);
   });
 });
@@ -201,3 +193,7 @@ describe("what the user allows, when that changes in mid-run", () => {
     expect(finder.rate).toBeGreaterThan(600);
   });
 });
+
+function refusal(now: number, sentAt: number): Parameters<RateFinder["refused"]>[0] {
+  return { now, sentAt, units: 1, sentAfter: 0, told: null, isNews: true };
+}

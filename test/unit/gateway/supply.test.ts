@@ -189,13 +189,13 @@ describe("a process that shares an account", () => {
       }
       expect(asks.at(-1)?.used).toEqual({ requests: 5, tokens: 0 });
       const now = clock.monotonic();
-      for (const isNews of [true, false]) {
-        finder.refused({ now, sentAt: now, units: 0, sentAfter: 1, told: null, isNews });
+      for (const isNews of [true, false, false, false, false]) {
+        finder.refused({ now, sentAt: now, units: 0, sentAfter: 4, told: null, isNews });
       }
       finder.letIn(now + 1);
     }
-    expect(finder.learned).toBeGreaterThan(0.9 * 400 * 60);
-    expect(finder.learned).toBeLessThan(1.1 * 400 * 60);
+    expect(finder.rate).toBeGreaterThan(0.9 * 400 * 60);
+    expect(finder.rate).toBeLessThan(400 * 60);
   });
 
   it("leaves no timer behind, and asks nobody any more", async () => {
