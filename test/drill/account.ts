@@ -14,6 +14,8 @@ interface Case {
   readonly name: string;
   readonly broken: SandboxOptions;
   readonly key?: string;
+  /** Calls at once. @default {@link CONCURRENCY} */
+  readonly concurrency?: number;
   /** Something that goes wrong with a gateway after it has billed so many calls. */
   readonly midway?: { readonly after: number; readonly fault: string };
   readonly callsFor: readonly [what: string, most: number];
@@ -23,6 +25,7 @@ interface Case {
 
 const GATEWAY: SandboxOptions = { latency: { ttftMs: 20, jitter: 0.5 } };
 const CONCURRENCY = 64;
+const FEWER_AT_ONCE = 32;
 /**
  * The first refusal lets only one call at a time go, and five in a row stop the run. When it comes,
  * as many calls may be in flight as are allowed at once.
@@ -44,7 +47,14 @@ const CASES: readonly Case[] = [
   {
     name: "balance empty",
     broken: { ...GATEWAY, balanceUsd: PAID_ITEMS * PRICE_USD },
-    callsFor: ["calls after it went empty", CONCURRENCY + BETWEEN_ANSWERS],
+    callsFor: ["calls after it went empty, 64 at once", CONCURRENCY + BETWEEN_ANSWERS],
+    counts: refused,
+  },
+  {
+    name: "balance empty",
+    broken: { ...GATEWAY, balanceUsd: PAID_ITEMS * PRICE_USD },
+    concurrency: FEWER_AT_ONCE,
+    callsFor: ["calls after it went empty, 32 at once", 40],
     counts: refused,
   },
   {
@@ -75,7 +85,8 @@ export const account: Drill = async (site, { short }) => {
 
 async function fail(site: Site, each: Case, items: number, out: string): Promise<Finding[]> {
   await site.write(`${out}.yaml`, reviewsJob(`out: ${out}`));
-  const command = ["run", `${out}.yaml`, "--concurrency", String(CONCURRENCY)];
+  const { concurrency = CONCURRENCY } = each;
+  const command = ["run", `${out}.yaml`, "--concurrency", String(concurrency)];
   const broken = await site.serve(each.broken);
   const stopped = await runUntilStop(site, broken, each, command);
   const before = broken.ledger();
