@@ -64,6 +64,7 @@ async function show(
   }
   if (json === true) {
     for (const job of jobs) io.stdout.write(`${JSON.stringify({ event: "schedule", ...job })}\n`);
-  } else io.stdout.write(`${render(jobs)}\n`);
+  } else if (jobs.length > 0) io.stdout.write(`${render(jobs)}\n`);
+  else if (others.length === 0) io.stderr.write("No job file here has a schedule.\n");
   return others.some(({ problem }) => problem !== null) ? EXIT.usage : EXIT.ok;
 }

@@ -5,7 +5,7 @@ import { holdsRuns, RUNS_DIRECTORY } from "../run/directory.ts";
 import { readSharedStatus, type SharedStatus } from "../run/shared-status.ts";
 import { readAllStatus, readStatus } from "../run/status.ts";
 import { systemClock } from "../system/clock.ts";
-import { renderRunList } from "../terminal/run-list.ts";
+import { NO_RUNS, renderRunList } from "../terminal/run-list.ts";
 import { renderSharedList } from "../terminal/shared-list.ts";
 import { renderStatus } from "../terminal/status-text.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
@@ -24,19 +24,25 @@ export async function statusCommand(
     : [await readStatus(directory, systemClock)];
   const shared = directory === null ? await sharedStatus(flags.redis ?? null, io) : null;
   if (flags.json === true) {
-    if (shared !== null) io.stdout.write(`${JSON.stringify({ event: "shared", ...shared })}\n`);
-    for (const status of statuses) {
-      io.stdout.write(`${JSON.stringify({ event: "status", ...status })}\n`);
+    if (shared !== null) {
+      const { runs, ...redis } = shared;
+      tell(io, { event: "redis", ...redis });
+      for (const run of runs) tell(io, { event: "shared_run", ...run });
     }
+    for (const status of statuses) tell(io, { event: "status", ...status });
     return EXIT.ok;
   }
   if (shared !== null) io.stdout.write(`${renderSharedList(shared, { color, columns })}\n\n`);
   const [status] = statuses;
-  if (isList) io.stdout.write(`${renderRunList(statuses, { color, columns, workingDirectory })}\n`);
-  else if (status !== undefined) {
-    io.stdout.write(`${renderStatus(status, { color, workingDirectory })}\n`);
-  }
+  if (status === undefined) io.stderr.write(`${NO_RUNS}\n`);
+  else if (isList) {
+    io.stdout.write(`${renderRunList(statuses, { color, columns, workingDirectory })}\n`);
+  } else io.stdout.write(`${renderStatus(status, { color, workingDirectory })}\n`);
   return EXIT.ok;
+}
+
+function tell({ stdout }: Io, event: { readonly event: string }): void {
+  stdout.write(`${JSON.stringify(event)}\n`);
 }
 
 /** The runs of all machines; null without a shared Redis. */

@@ -3,7 +3,6 @@ import { readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { UsageError } from "../errors.ts";
-import { isMissing } from "../ledger/files.ts";
 import { forgetRemovedRuns } from "../ledger/known-answers.ts";
 import { lockDirectory } from "../ledger/lock.ts";
 import { type Manifest, readManifest } from "../ledger/manifest.ts";
@@ -11,6 +10,7 @@ import type { Clock } from "../system/clock.ts";
 import { SPOOL_PREFIX } from "./bind-input.ts";
 import { type ListedRun, listRuns } from "./directory.ts";
 import { sizeOf } from "./list-sizes.ts";
+import { requireRunsDirectory } from "./require-runs-directory.ts";
 
 /** Which finished runs may go: those that meet all that is said here. */
 export interface CleanRules {
@@ -64,7 +64,7 @@ export async function cleanRuns(
   rules: CleanRules,
   { clock, dryRun }: { readonly clock: Clock; readonly dryRun: boolean },
 ): Promise<RemovedRun[]> {
-  await refuseOther(directory);
+  await requireRunsDirectory(directory);
   const removed: RemovedRun[] = [];
   for (const { path, manifest } of runsToRemove(await listRuns(directory), rules, clock.now())) {
     const run: RemovedRun = {
@@ -103,20 +103,6 @@ async function removeRun(path: string, runId: string, clock: Clock): Promise<boo
   await lock.release();
   await rm(aside, { recursive: true, force: true });
   return true;
-}
-
-async function refuseOther(directory: string): Promise<void> {
-  if ((await readManifest(directory)) !== null) {
-    throw new UsageError(
-      `${directory} is a run directory: name the one that holds it, such as runs/`,
-    );
-  }
-  try {
-    if ((await stat(directory)).isDirectory()) return;
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-  }
-  throw new UsageError(`${directory} is no directory: name the one that holds the runs`);
 }
 
 /** What killed processes have left: copies of standard input, and half-removed runs. */

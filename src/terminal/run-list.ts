@@ -34,9 +34,11 @@ const SIZE_COLUMNS: readonly Column[] = [
   { heading: "SIZE", align: "right", spare: 3 },
 ];
 
+/** What is said in place of an empty list. */
+export const NO_RUNS = "There are no runs here yet: start one with `nightshift run`.";
+
 /** A table with a line for each run, in the order given. */
 export function renderRunList(runs: readonly RunListEntry[], options: RunListOptions): string {
-  if (runs.length === 0) return "There are no runs here yet: start one with `nightshift run`.";
   const { now } = options;
   const rows = runs.map((run) => [
     ...cellsOf(run, options.workingDirectory),

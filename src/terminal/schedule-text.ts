@@ -39,7 +39,6 @@ export function renderScheduleList(
   jobs: readonly ScheduleView[],
   { color, columns }: TableOptions,
 ): string {
-  if (jobs.length === 0) return "No job file here has a schedule.";
   const paint = createPaint(color);
   const left = jobs.flatMap(({ job, skipped }) =>
     skipped === null

@@ -80,7 +80,8 @@ export function stateColor({
   return state === "finished" && usage.items.failed === 0 ? "green" : "yellow";
 }
 
-function reasonLines({ state, reason, usage: { items } }: StatusView): string[] {
+function reasonLines({ state, reason, in_use_by: owner, usage }: StatusView): string[] {
+  const { items } = usage;
   if (state === "interrupted") {
     return [
       "  Its process is gone. Run the same command again: it goes on where it stopped.",
@@ -92,7 +93,10 @@ function reasonLines({ state, reason, usage: { items } }: StatusView): string[] 
         : []),
     ];
   }
-  return reason === null ? [] : [`  ${oneLine(reason.message)}`, `  ${remedyText(reason.remedy)}`];
+  if (reason === null) return [];
+  // A held run's process is there and waits: nobody need start another.
+  const remedy = owner === null ? remedyText(reason.remedy) : oneLine(reason.remedy);
+  return [`  ${oneLine(reason.message)}`, `  ${remedy}`];
 }
 
 function runRows(status: StatusView, workingDirectory: string): Row[] {

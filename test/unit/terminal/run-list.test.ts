@@ -47,12 +47,6 @@ runs/reviews-20260102T020000Z  paused              3/?       0   $12.30  2026-01
     );
   });
 
-  it("says what to do where there are none", () => {
-    expect(renderRunList([], PLAIN)).toBe(
-      "There are no runs here yet: start one with `nightshift run`.",
-    );
-  });
-
   it("shows failures in red", () => {
     const run = aStatus({ usage: aUsage({ items: someItems({ failed: 7 }) }) });
     expect(renderRunList([run], { ...PLAIN, color: true })).toContain("\u001B[31m7\u001B[39m");

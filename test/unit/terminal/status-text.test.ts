@@ -57,6 +57,19 @@ describe("the status of a run", () => {
     expect(status({ state: "paused", usage: HALF })).not.toContain("ETA");
   });
 
+  it("tells only how to resume a run that is held, while its process waits for that", () => {
+    const reason = {
+      message: "paused with `nightshift pause reviews-1`",
+      remedy: "`nightshift resume reviews-1` lets it go on.",
+    };
+    const held = status({ state: "paused", reason, in_use_by: { host: "box", pid: 4242 } });
+    expect(held).toContain("  `nightshift resume reviews-1` lets it go on.\n");
+    expect(held).not.toContain("same command");
+    expect(status({ state: "paused", reason })).toContain(
+      "lets it go on. Run the same command again: it goes on where it stopped.",
+    );
+  });
+
   it("says how to go on when the process is gone", () => {
     expect(status({ state: "interrupted", usage: HALF })).toMatch(
       /^⏸ interrupted: .*\n {2}Its process is gone\. Run the same command again: it goes on where it stopped\.\n/,
