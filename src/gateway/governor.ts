@@ -1,7 +1,7 @@
 import type { AccountShare } from "../account-share.ts";
 import type { Clock } from "../system/clock.ts";
 import type { Random } from "../system/random.ts";
-import { Breaker, DISTRUST, OUTAGE, type Probe } from "./breaker.ts";
+import { Breakers, type Probes } from "./breakers.ts";
 import { Gate } from "./gate.ts";
 import type { Holdup } from "./holdup.ts";
 import { LimitFinder, type LimitFinderOptions, type Sent } from "./limit-finder.ts";
@@ -27,33 +27,23 @@ export interface Permit {
   free(): void;
 }
 
-/** What a call is a probe of, if it is one. */
-interface Probes {
-  readonly outage: Probe;
-  readonly trust: Probe;
-}
-
 /** Stands in front of every call: outages, throttling, the account's rates and calls in flight. */
 export class Governor {
   readonly #clock: Clock;
   readonly #limits: LimitFinder;
   readonly #gate: Gate;
-  readonly #breaker: Breaker;
-  readonly #trust: Breaker;
+  readonly #breakers: Breakers;
   readonly #requestPermits = new Permits(() => this.#supply.wanted());
   readonly #tokenPermits = new Permits(() => this.#supply.wanted());
   readonly #supply: Supply;
   #inFlight = 0;
-  #awaySince: number | null = null;
-  #lastMessage = "";
 
   constructor(options: GovernorOptions) {
     const { clock, random, share = null } = options;
     this.#clock = clock;
     this.#limits = new LimitFinder(options, clock.monotonic());
     this.#gate = new Gate(clock, random);
-    this.#breaker = new Breaker(clock, OUTAGE);
-    this.#trust = new Breaker(clock, DISTRUST);
+    this.#breakers = new Breakers(clock);
     this.#supply = new Supply({
       requests: { finder: this.#limits.requests, permits: this.#requestPermits },
       tokens: { finder: this.#limits.tokens, permits: this.#tokenPermits },
@@ -93,19 +83,17 @@ export class Governor {
    * call brought anything else.
    */
   get awayMs(): number | null {
-    return this.#awaySince === null ? null : this.#clock.monotonic() - this.#awaySince;
+    return this.#breakers.awayMs;
   }
 
   /** What the last failure said. */
   get lastMessage(): string {
-    return this.#lastMessage;
+    return this.#breakers.lastMessage;
   }
 
   get holdup(): Holdup {
-    const outageMs = this.#breaker.outageMs;
-    if (outageMs !== null) {
-      return { kind: "outage", forMs: outageMs, message: this.#breaker.lastMessage };
-    }
+    const { outage } = this.#breakers;
+    if (outage !== null) return { kind: "outage", ...outage };
     const opensAt = this.#gate.opensAt;
     if (opensAt !== null) {
       const clock = this.#clock;
@@ -131,20 +119,17 @@ export class Governor {
   async enter(tokens: () => number, signal: AbortSignal): Promise<Permit> {
     for (;;) {
       await this.#gate.pass(signal);
-      const outage = await this.#breaker.pass(signal);
+      const probes = await this.#breakers.pass(signal);
       // What has been taken is given back, last first, when the call is not made after all.
-      const takenBack = [() => this.#breaker.gaveUp(outage)];
+      const takenBack = [() => this.#breakers.gaveUp(probes)];
       const giveBack = (): void => takenBack.reverse().forEach((undo) => undo());
       try {
-        const trust = await this.#trust.pass(signal);
-        takenBack.push(() => this.#trust.gaveUp(trust));
         await this.#limits.slots.take(signal);
         takenBack.push(() => this.#limits.slots.free());
         const units = await this.#take(tokens, signal);
         // The world may have changed while this call waited for its turn.
-        const admitted =
-          this.#gate.opensAt === null && this.#breaker.admits(outage) && this.#trust.admits(trust);
-        if (admitted && !signal.aborted) return this.#permit(units, { outage, trust });
+        const isAdmitted = this.#gate.opensAt === null && this.#breakers.admit(probes);
+        if (isAdmitted && !signal.aborted) return this.#permit(units, probes);
       } catch (error) {
         giveBack();
         throw error;
@@ -189,43 +174,24 @@ export class Governor {
     };
   }
 
-  #learn(verdict: Verdict | null, sent: Sent, { outage: probe, trust }: Probes): void {
-    if (verdict?.class === "completed") this.#trust.answered();
-    else if (verdict?.class === "pause-run") this.#trust.failed(verdict.failure.message, trust);
-    else this.#trust.gaveUp(trust);
+  #learn(verdict: Verdict | null, sent: Sent, probes: Probes): void {
     if (verdict === null) {
-      this.#breaker.gaveUp(probe);
+      this.#breakers.gaveUp(probes);
       return;
     }
+    this.#breakers.learn(verdict, probes);
     const now = this.#clock.monotonic();
-    if (verdict.class === "throttled" || (verdict.class === "retry" && verdict.outage)) {
-      this.#awaySince ??= now;
-      this.#lastMessage = verdict.failure.message;
-    } else this.#awaySince = null;
-    if (verdict.class !== "throttled") {
-      this.#gate.letIn(sent.at);
-      this.#limits.letIn(sent);
-    }
-    if (verdict.class === "retry" && verdict.outage) {
-      this.#breaker.failed(verdict.failure.message, probe);
-      return;
-    }
-    // Whatever it means for its item, a 5xx is no sign that an outage is over.
-    if (isServerError(verdict)) this.#breaker.gaveUp(probe);
-    else this.#breaker.answered();
     if (verdict.class === "throttled") {
       const isNews = this.#gate.close(sent.at, verdict.waitMs);
       const { opensAt } = this.#gate;
       if (opensAt !== null) this.#supply.tellClosed(opensAt - now);
       this.#limits.refused(verdict, sent, now, isNews);
+      return;
     }
-    if (verdict.class === "completed") {
-      this.#gate.answered(sent.at);
-      this.#limits.answered(sent, now);
-    }
+    this.#gate.letIn(sent.at);
+    this.#limits.letIn(sent);
+    if (verdict.class !== "completed") return;
+    this.#gate.answered(sent.at);
+    this.#limits.answered(sent, now);
   }
-}
-
-function isServerError(verdict: Verdict): boolean {
-  return verdict.class !== "completed" && (verdict.failure.response?.status ?? 0) >= 500;
 }

@@ -1,5 +1,7 @@
 import { isOther } from "./trials.ts";
 
+/** A limit that was only measured may be a little lower, and a refusal that names none costs more. */
+const MEASURED_SHARE = 0.985;
 /** Another process that changed its rate by less than this has tried a little more, or stopped to. */
 const TRIAL_REACH = 1.2;
 
@@ -13,6 +15,8 @@ export class LimitInUse {
   /** The limit when it was last beyond doubt. */
   #certain: number | null;
   #rate: number | null;
+  /** The limit that the gateway named last. */
+  #told: number | null = null;
   #isLearned = false;
 
   /** @param usedShare how much of a limit is to be used: what leaves evenly does not arrive quite so. */
@@ -64,22 +68,31 @@ export class LimitInUse {
     return true;
   }
 
-  /**
-   * @param share how much of it is counted on.
-   * @returns the limit before; 0 where there was none.
-   */
-  settleOn(limit: number, share: number, isLearned: boolean): number {
+  /** The limit that the gateway named last. */
+  get told(): number | null {
+    return this.#told;
+  }
+
+  /** The gateway names it. */
+  believe(told: number, isLearned: boolean): number {
+    this.#told = told;
+    return this.settleOn(told, isLearned);
+  }
+
+  /** @returns the limit before; 0 where there was none. */
+  settleOn(limit: number, isLearned: boolean): number {
     const before = this.#limit ?? 0;
     this.#limit = this.#certain = Math.min(Math.max(1, limit), this.#most ?? Infinity);
+    const share = limit === this.#told ? 1 : MEASURED_SHARE;
     this.#rate = this.#limit * this.#usedShare * share;
     this.#isLearned = isLearned;
     return before;
   }
 
   /** Settles on a limit that is no other one, as far as one knows. */
-  stayAt(limit: number, share: number, isLearned: boolean): number {
+  stayAt(limit: number, isLearned: boolean): number {
     const certain = Math.max(limit, this.certain);
-    const before = this.settleOn(limit, share, isLearned);
+    const before = this.settleOn(limit, isLearned);
     this.#certain = certain;
     return before;
   }
@@ -89,9 +102,16 @@ export class LimitInUse {
     this.#rate = Math.min(this.mostRate, rate);
   }
 
-  /** A trial got this far, and nothing was refused: the limit may be any higher one. */
-  riseTo(rate: number): void {
-    this.settleOn(rate, 1 / this.#usedShare, false);
+  /**
+   * A trial got this far, and nothing was refused: the limit may be any higher one.
+   *
+   * @returns the limit before.
+   */
+  riseTo(rate: number): number {
+    this.#told = null;
+    const before = this.settleOn(rate, false);
+    this.#rate = rate;
+    return before;
   }
 
   /**

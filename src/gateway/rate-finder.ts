@@ -1,19 +1,13 @@
-import { Admitted, LONGEST_STRETCH_MS } from "./admitted.ts";
 import type { Refusal } from "./burst.ts";
 import { LimitInUse } from "./limit-in-use.ts";
-import { EXCEEDED_SHARE, type Lesson, REACHED_SHARE, Refusals } from "./refusals.ts";
+import { EXCEEDED_SHARE, type Lesson, Refusals } from "./refusals.ts";
+import { Traffic } from "./traffic.ts";
 import { type Settling, TRIAL_GROWTH, TRIAL_SHARE, Trials } from "./trials.ts";
 
-const MINUTE_MS = 60_000;
-/** A limit that was only measured may be a little lower, and a refusal that names none costs more. */
-const MEASURED_SHARE = 0.985;
 /** A refusal although so little of the limit was used has another cause. */
 const SURPRISING_SHARE = 0.7;
 /** Refusals that may be nobody's limit take no more of the rate than this leaves. */
 const DOUBTFUL_FLOOR = 0.97;
-/** Units that must be expected in a stretch to tell from it whether a rate is used. */
-const EXPECTED_UNITS = 10;
-const SHORTEST_STRETCH_MS = 1_000;
 /** A trial that got this far has shown that the limit has risen. */
 const RISEN_SHARE = 1.1;
 
@@ -23,16 +17,12 @@ const RISEN_SHARE = 1.1;
  * what was let in until then. Single refusals show none. From time to time a little more is tried.
  */
 export class RateFinder {
-  readonly #admitted = new Admitted();
+  readonly #traffic = new Traffic();
   readonly #refusals: Refusals;
   readonly #trials = new Trials();
   readonly #inUse: LimitInUse;
-  /** The limit that the gateway named last. */
-  #told: number | null = null;
   /** Whether the limit holds for whole minutes rather than for seconds. */
   #isLong = false;
-  /** Units that nobody else has been told of. */
-  #untold = 0;
 
   /**
    * @param usedShare how much of a limit is to be used.
@@ -42,7 +32,7 @@ export class RateFinder {
    */
   constructor(usedShare: number, most: number | null, learned: number | null, now: number) {
     this.#inUse = new LimitInUse(usedShare, most, learned);
-    this.#refusals = new Refusals(this.#admitted, now);
+    this.#refusals = new Refusals(this.#traffic.admitted, learned, now);
     if (learned !== null) this.#trials.plan(now);
   }
 
@@ -73,28 +63,24 @@ export class RateFinder {
   }
 
   sent(now: number, units: number): void {
-    this.#admitted.add(now, units);
+    this.#traffic.sent(now, units);
     this.#refusals.sent(units);
-    this.#untold += units;
   }
 
   /** Others that use the account have sent so much since then: it uses up the same limit. */
   sentByOthers(since: number, now: number, units: number): void {
-    this.#admitted.spread(since, now, units);
+    this.#traffic.admitted.spread(since, now, units);
     this.#refusals.sent(units);
   }
 
   /** Units sent since this was asked last. */
   tell(): number {
-    const untold = this.#untold;
-    this.#untold = 0;
-    return untold;
+    return this.#traffic.tell();
   }
 
   /** Units of a call that were not used after all. */
   takeBack(sentAt: number, units: number): void {
-    this.#admitted.add(sentAt, -units);
-    this.#untold -= units;
+    this.#traffic.takeBack(sentAt, units);
     this.#refusals.takeBack(sentAt, units);
   }
 
@@ -137,10 +123,10 @@ export class RateFinder {
     const { rate, limit, mostRate } = this.#inUse;
     if (rate === null || limit === null || rate >= mostRate || !this.#trials.isDue(now)) return;
     // As long as nothing is let in, or less than the rate, there is nothing more to be had.
-    if (this.#refusals.areGoingOn || !this.#isUsed(rate, now)) return;
+    if (this.#refusals.areGoingOn || !this.#traffic.uses(rate, now)) return;
     if (!this.#trials.isOn) this.#inUse.tryRate(Math.max(rate, limit * TRIAL_SHARE));
     else if (this.#trials.mayStep(now, this.#isLong)) {
-      if (this.#hasRisen(rate, limit, now)) this.#rise(rate);
+      if (this.#hasRisen(rate, limit, now)) this.#riseTo(rate, now);
       this.#inUse.tryRate(rate * TRIAL_GROWTH);
     } else return;
     this.#trials.step(now);
@@ -149,52 +135,40 @@ export class RateFinder {
   /** Whether a trial has shown that the limit is higher now; one over a minute takes a minute. */
   #hasRisen(rate: number, limit: number, now: number): boolean {
     const risen = limit * RISEN_SHARE;
-    return rate > risen && (!this.#isLong || this.#within(LONGEST_STRETCH_MS, now) > risen);
+    return rate > risen && (!this.#isLong || this.#traffic.withinMinute(now) > risen);
   }
 
-  #rise(rate: number): void {
-    this.#inUse.riseTo(rate);
+  #riseTo(rate: number, now: number): void {
+    this.#trials.settled(rate, this.#inUse.riseTo(rate), now, { isLearned: false });
     this.#refusals.refuted();
     this.#isLong = false;
-    this.#told = null;
-  }
-
-  #isUsed(rate: number, now: number): boolean {
-    const stretch = Math.max(SHORTEST_STRETCH_MS, (EXPECTED_UNITS * MINUTE_MS) / rate);
-    const ms = Math.min(LONGEST_STRETCH_MS, stretch);
-    return (this.#within(ms, now) * MINUTE_MS) / ms >= rate * REACHED_SHARE;
   }
 
   /** Whether a limit that the gateway names is news, and may be the one that holds. */
   #isCredible(told: number, now: number): boolean {
-    if (told === this.#told || this.#within(LONGEST_STRETCH_MS, now) > told * EXCEEDED_SHARE) {
-      return false;
-    }
-    const { limit } = this.#inUse;
-    return limit === null || told <= limit || this.#isReached(told, now);
-  }
-
-  #isReached(told: number, now: number): boolean {
-    const isFull = this.#within(LONGEST_STRETCH_MS, now) >= told * REACHED_SHARE;
-    return isFull || this.#isUsed(told, now);
+    const { limit, told: before } = this.#inUse;
+    if (told === before) return false;
+    if (this.#traffic.withinMinute(now) > told * EXCEEDED_SHARE) return false;
+    return limit === null || told <= limit || this.#traffic.reaches(told, now);
   }
 
   #believe(told: number, now: number): void {
-    this.#told = told;
-    this.#settleOn(told, now, { isLearned: this.#isReached(told, now) });
+    const isLearned = this.#traffic.reaches(told, now);
+    const before = this.#inUse.believe(told, isLearned);
+    this.#trials.settled(told, before, now, { isLearned });
   }
 
   /** @returns whether a burst of refusals had to do with this limit. */
   #learn(lesson: Lesson): boolean {
     const { found, burst } = lesson;
     const { limit, certain } = this.#inUse;
-    const measured = this.#isLong ? this.#within(LONGEST_STRETCH_MS, burst.at) : lesson.measured;
+    const measured = this.#isLong ? this.#traffic.withinMinute(burst.at) : lesson.measured;
     const isSurprising = limit === null || measured < limit * SURPRISING_SHARE;
     const isLearned = this.learned !== null || (!isSurprising && lesson.isSure);
     if (this.#trials.isOn && limit !== null && !(isSurprising && found !== null)) {
       this.#endTrial(limit, measured, lesson, isLearned);
     } else if (found !== null) this.#settleOnFound(found, lesson);
-    else if (!isSurprising && limit !== this.#told) {
+    else if (!isSurprising && limit !== this.#inUse.told) {
       const doubtful = Math.max(certain * DOUBTFUL_FLOOR, Math.min(measured, limit));
       this.#stayAt(doubtful, burst.at, { isLearned });
     } else return false;
@@ -219,20 +193,12 @@ export class RateFinder {
   }
 
   #settleOn(limit: number, now: number, how: Settling): void {
-    const before = this.#inUse.settleOn(limit, this.#shareOf(limit), how.isLearned);
-    this.#trials.settled(this.#inUse.limit ?? 0, before, now, how);
+    const before = this.#inUse.settleOn(limit, how.isLearned);
+    this.#trials.settled(limit, before, now, how);
   }
 
   #stayAt(limit: number, now: number, how: Settling): void {
-    const before = this.#inUse.stayAt(limit, this.#shareOf(limit), how.isLearned);
-    this.#trials.settled(this.#inUse.limit ?? 0, before, now, how);
-  }
-
-  #shareOf(limit: number): number {
-    return limit === this.#told ? 1 : MEASURED_SHARE;
-  }
-
-  #within(ms: number, now: number): number {
-    return this.#admitted.within(ms, now);
+    const before = this.#inUse.stayAt(limit, how.isLearned);
+    this.#trials.settled(limit, before, now, how);
   }
 }

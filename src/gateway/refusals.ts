@@ -30,12 +30,14 @@ export interface Lesson {
 export class Refusals {
   readonly #admitted: Admitted;
   readonly #bursts: Bursts;
-  readonly #suspicion = new Suspicion();
+  readonly #suspicion: Suspicion;
   /** Units of the minute before the last burst. */
   #minuteRefused = 0;
 
-  constructor(admitted: Admitted, now: number) {
+  /** @param known what was beyond doubt before, in units per minute; null where nothing was. */
+  constructor(admitted: Admitted, known: number | null, now: number) {
     this.#admitted = admitted;
+    this.#suspicion = new Suspicion(known);
     this.#bursts = new Bursts(admitted, now);
   }
 

@@ -52,6 +52,14 @@ export class Suspicion {
   #likelihood = 0;
   #bursts = 0;
 
+  /** @param known what was beyond doubt before, in units per minute; null where nothing was. */
+  constructor(known: number | null = null) {
+    if (known === null) return;
+    this.#suspect = { perMinute: known, units: known / 60, earlier: 0 };
+    this.#likelihood = SURE;
+    this.#bursts = 1;
+  }
+
   letIn(): void {
     this.#calls += 1;
     if (this.#calls <= CALLS_KEPT) return;

@@ -141,6 +141,15 @@ describe("the rate finder", () => {
     expect(pauses.map((ms) => Math.round(ms / 1_000))).toEqual([7, 42]);
   });
 
+  it("names what an earlier run learned when a call is refused there again", () => {
+    const learned = { rpm: 6_000, tpm: null, concurrency: null };
+    const { account, finder } = anAccount({ learned });
+    account.run(7_000);
+    expect(finder.learned).toBeNull();
+    account.run(5_000);
+    expect(finder.learned).toBe(6_000);
+  });
+
   it("begins with what an earlier run learned, and tries more after a while", () => {
     const finder = new RateFinder(0.96, null, 6_000, 0);
     expect(finder.rate).toBe(5_760);
