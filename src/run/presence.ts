@@ -41,7 +41,7 @@ export interface PresenceListener {
   readonly onWanted: (state: RunState) => void;
   /** Redis had forgotten the run. */
   readonly onForgotten: () => void;
-  /** The first worker has come who may take items of this run. */
+  /** The first worker has come who may take items of this run, or the last has gone. */
   readonly onWorkers: () => void;
   /** Redis has been silent for so long that others may have what this process has in hand. */
   readonly onCutOff: () => void;
@@ -78,6 +78,11 @@ export class Presence {
   /** Workers online that may serve this run. */
   get workers(): readonly WorkerCard[] {
     return this.#workers;
+  }
+
+  /** Whether nobody else takes items of this run now. */
+  get isAlone(): boolean {
+    return this.#workers.length === 0 || this.#parts.terms.budget;
   }
 
   /** Calls that workers elsewhere have in flight for this run. */
@@ -220,6 +225,7 @@ export class Presence {
       ({ base_url: url, runs }) => url === terms.base_url && matchesPattern(runs, place.runId),
     );
     this.#sawWorkers ||= this.#workers.length > 0;
-    if (wasAlone && this.#workers.length > 0) this.#listener?.onWorkers();
+    const isAlone = this.#workers.length === 0;
+    if (isAlone !== wasAlone) this.#listener?.onWorkers();
   }
 }

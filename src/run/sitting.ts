@@ -27,6 +27,7 @@ import type { Presence } from "./presence.ts";
 import { Recording } from "./recording.ts";
 import { watchRedis } from "./redis-watch.ts";
 import { Refill } from "./refill.ts";
+import { fairCapacity, HELD_PER_SLOT, Resting } from "./share.ts";
 import { untilItWorks } from "./until-it-works.ts";
 
 /** What one process does for a run between start and stop. */
@@ -38,8 +39,8 @@ export interface SittingParts {
   readonly ledger: Ledger;
   readonly wanted: Wanted;
   readonly answering: Answering;
-  /** Items in hand at once: those that wait to try again hold no slot, so more than are in flight. */
-  readonly capacity: number;
+  /** Calls in flight at once: items that wait to try again hold no slot, so more are in hand. */
+  readonly concurrency: number;
   /** False leaves the calling to workers elsewhere. */
   readonly works: boolean;
   /** The items to bring to an outcome, in input order. */
@@ -73,13 +74,24 @@ export async function sit(parts: SittingParts): Promise<boolean> {
   };
   const window = new Window();
   const recording = new Recording(parts, window);
-  const handling = new Handling({ answering, hold, recording, window, stop });
+  const capacity = parts.concurrency * HELD_PER_SLOT;
+  const fit = (): void => {
+    const fair = fairCapacity(parts.concurrency, resting.size);
+    consumer?.setCapacity(presence?.isAlone === false ? fair : capacity);
+  };
+  const resting = new Resting(clock, fit);
+  const handling = new Handling({
+    answering: { ...answering, clock: resting.clock },
+    hold,
+    recording,
+    window,
+    stop,
+  });
   parts.meter?.watchQueue(() => ({
     waiting: window.size - handling.size,
     inHand: handling.size,
   }));
   const queue = openRunQueue(place, onError);
-  const { capacity } = parts;
   const most = mostTogether(capacity);
   const consumer = parts.works
     ? consumeRunQueue({
@@ -152,13 +164,17 @@ export async function sit(parts: SittingParts): Promise<boolean> {
     presence?.start({
       onWanted: (state) => void setState(state).catch(onError),
       onCutOff: () => hold.letGo(),
-      onWorkers: () => refill.soon(),
+      onWorkers: () => {
+        fit();
+        refill.soon();
+      },
       onForgotten: () => {
         if (hold.isOn) queue.pause().catch(onError);
         refill.soon();
       },
     });
     inbox?.start();
+    fit();
     consumer?.start();
     const isAlone = (): boolean => parts.works && elsewhere?.hasWorkers() !== true;
     const add = async (parcels: readonly Parcel[]): Promise<void> => {

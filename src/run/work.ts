@@ -26,9 +26,6 @@ import { TokenReservation } from "./token-reservation.ts";
 import { wantedItems } from "./wanted-items.ts";
 import type { WorkParts } from "./work-parts.ts";
 
-/** Items that one process may hold for each call in flight: the others wait to try again. */
-const HELD_PER_SLOT = 4;
-
 /** What came of working. */
 export interface Worked {
   /** Null when every wanted item has its outcome. */
@@ -148,7 +145,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
       ledger,
       wanted,
       answering: { ...answering, budget: spending },
-      capacity: job.concurrency * HELD_PER_SLOT,
+      concurrency: job.concurrency,
       works: order.works,
       items: wantedItems(scene, parts.asking ?? wanted, stopping.signal),
       clock,

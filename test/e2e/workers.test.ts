@@ -141,6 +141,22 @@ describeOnRedis(() => {
     expect((await owner.exit).code).toBe(3);
   });
 
+  it("an owner leaves a worker its share of a run that it could hold alone", async () => {
+    const items = 4 * CONCURRENCY;
+    await using world = await openWorld(items, { latency: { ttftMs: 1_500 } });
+    const worker = world.start([...WORKER, "--json"]);
+    await until("it is online", () => worker.stdout.includes('"online"'));
+    await endsWell(
+      world,
+      world.start(["run", "reviews.yaml", "--concurrency", String(CONCURRENCY)]),
+      items,
+    );
+    worker.kill("SIGTERM");
+    const { stdout } = await worker.exit;
+    const completed = Number(/"event":"ended","completed":(\d+)/.exec(stdout)?.[1]);
+    expect(completed).toBeGreaterThanOrEqual(items / 4);
+  });
+
   it("a worker tells that Redis went away, and that it is back", async () => {
     await using world = await openWorld();
     const worker = world.start([...WORKER, "--json"]);

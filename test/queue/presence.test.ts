@@ -111,7 +111,7 @@ for (const kind of SERVER_KINDS) {
         onWanted: (state) => wanted.push(state),
         onForgotten: () => (forgotten += 1),
         onCutOff: () => (cutOff += 1),
-        onWorkers: () => (came += 1),
+        onWorkers: () => (came += Math.min(1, presence.workers.length)),
       });
     }
 

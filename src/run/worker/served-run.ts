@@ -17,6 +17,7 @@ import type { Random } from "../../system/random.ts";
 import { AccountWatch } from "../account-watch.ts";
 import type { GatewayHealth } from "../gateway-health.ts";
 import { logVerdict } from "../log-verdict.ts";
+import { fairCapacity, Resting } from "../share.ts";
 import { stopIfRefused } from "../stop-if-refused.ts";
 import { TokenReservation } from "../token-reservation.ts";
 import { MOST_TAKEOVERS, workerLost } from "../worker-lost.ts";
@@ -55,12 +56,17 @@ export class ServedRun {
   readonly #inHand = new Map<number, Promise<Handled>>();
   readonly #faults = new Faults();
   readonly #answering: Omit<Answering, "stopping">;
+  readonly #resting: Resting;
+  /** Items that it may have in hand at most, where they wait to try again. */
+  #most: number;
   #inFlight = 0;
   #isInTrouble = false;
 
   constructor(parts: ServedRunParts, terms: RunTerms) {
     this.#parts = parts;
     this.#terms = terms;
+    this.#most = parts.capacity;
+    this.#resting = new Resting(parts.clock, () => this.#fit());
     this.#answering = this.#prepare();
     const onError = (error: Error): void =>
       parts.log.debug({ event: "queue.error", error: error.message }, "the queue had trouble");
@@ -89,7 +95,8 @@ export class ServedRun {
   }
 
   setCapacity(items: number): void {
-    this.#consumer.setCapacity(items);
+    this.#most = items;
+    this.#fit();
   }
 
   /** Says which items it has in hand, should Redis forget. */
@@ -189,8 +196,13 @@ export class ServedRun {
     }
   }
 
+  #fit(): void {
+    const fair = fairCapacity(this.#parts.capacity, this.#resting.size);
+    this.#consumer.setCapacity(Math.min(this.#most, fair));
+  }
+
   #prepare(): Omit<Answering, "stopping"> {
-    const { client, governor, health, turns, clock, random, log, ending, meter } = this.#parts;
+    const { client, governor, health, turns, random, log, ending, meter } = this.#parts;
     const { attempts, timeout_ms: timeoutMs, stream, on_length: onLength, proven } = this.#terms;
     const reservation = new TokenReservation();
     const watch = new AccountWatch(proven);
@@ -214,7 +226,7 @@ export class ServedRun {
         },
       },
       policy: { attempts, timeoutMs, stream, onLength },
-      clock,
+      clock: this.#resting.clock,
       random,
       tokensOf: (body) => reservation.of(body),
       budget: null,
@@ -230,7 +242,7 @@ export class ServedRun {
           void this.tell({ reason: "account", message, remedy }).catch(() => {});
         };
         if (finding.action === "stop") stop();
-        else void stopIfRefused(client, clock, finding.reason, stop);
+        else void stopIfRefused(client, this.#parts.clock, finding.reason, stop);
       },
       answersSeen: () => health.answersSeen,
       lookForLife: () => health.look(),

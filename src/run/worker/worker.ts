@@ -13,6 +13,7 @@ import type { Random } from "../../system/random.ts";
 import { GatewayHealth } from "../gateway-health.ts";
 import { outageStop } from "../preflight.ts";
 import { RateMeter } from "../rate-meter.ts";
+import { HELD_PER_SLOT } from "../share.ts";
 import { chooseRun, strictest, type Taste } from "./choice.ts";
 import type { WorkerEvent, WorkerResult } from "./events.ts";
 import { ServedRun } from "./served-run.ts";
@@ -20,8 +21,6 @@ import { Turns } from "./turns.ts";
 import { untilUsable } from "./usable.ts";
 
 const LOOK_EVERY_MS = 1_000;
-/** Items that a worker may hold for each call in flight: the others wait to try again. */
-const HELD_PER_SLOT = 4;
 /** A run that Redis does not know is gone, unless Redis was emptied and its owner tells again. */
 const LOOKS_UNTIL_GONE = 5;
 const STREAMED = 10;
