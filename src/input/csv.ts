@@ -74,7 +74,13 @@ export async function* csvRows(
   if (rows.length > 0) yield rows;
 }
 
-const SIGNS: Readonly<Record<Delimiter, string>> = { ",": ",", ";": ";", "|": "|", tab: "\t" };
+/** How they are written in a file. */
+export const SIGNS: Readonly<Record<Delimiter, string>> = {
+  ",": ",",
+  ";": ";",
+  "|": "|",
+  tab: "\t",
+};
 
 /** Excel writes semicolons in half of Europe, and databases tabs, all of it called .csv. */
 function refuseOtherDelimiter(

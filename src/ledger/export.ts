@@ -23,6 +23,8 @@ export interface ExportOptions {
   readonly format: "csv" | "jsonl";
   /** The input's columns in order: a CSV's header, or all names that a JSONL's records use. */
   readonly columns: readonly string[];
+  /** The sign between the columns of a CSV. */
+  readonly delimiter: string;
   /** Begins the CSV with a byte order mark, for Excel. */
   readonly bom: boolean;
   /** Escapes CSV cells that a spreadsheet would run as formulas. */
@@ -141,6 +143,7 @@ interface Renderer {
 function csvRenderer(options: ExportOptions, added: readonly NamedColumn[]): Renderer {
   const toCsv = (rows: readonly (readonly unknown[])[]): string =>
     stringify(rows as unknown[][], {
+      delimiter: options.delimiter,
       cast: {
         boolean: String,
         object: (value) => JSON.stringify(value),

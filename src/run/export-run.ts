@@ -2,7 +2,7 @@ import type { ResolvedJob } from "../job/resolved-job.ts";
 import { exportOutput } from "../ledger/export.ts";
 import { requireManifest } from "../ledger/manifest.ts";
 import { readLedger } from "../ledger/read.ts";
-import { recordsOf } from "./write-output.ts";
+import { recordsOf, signFor } from "./write-output.ts";
 
 export interface ExportRequest {
   /** @default csv for a CSV input, else jsonl */
@@ -56,6 +56,7 @@ async function exportOnce(directory: string, request: ExportRequest): Promise<Ex
     directory,
     format,
     columns: manifest.columns,
+    delimiter: signFor(delimiter),
     bom: request.csvBom ?? csvBom,
     safe: request.csvSafe ?? csvSafe,
     marked: dedupe || incremental,

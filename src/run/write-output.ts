@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 
 import { UsageError } from "../errors.ts";
+import { SIGNS } from "../input/csv.ts";
 import { openInputs } from "../input/files.ts";
 import type { InputRecord } from "../input/records.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
@@ -18,11 +19,17 @@ export function writeOutput(scene: Scene, manifest: Manifest, items: ItemTable):
     directory: scene.directory,
     format: manifest.output.endsWith(".csv") ? "csv" : "jsonl",
     columns: manifest.columns,
+    delimiter: signFor(delimiter),
     bom: job.csvBom,
     safe: job.csvSafe,
     marked: job.dedupe || job.incremental,
     isOwner: true,
   });
+}
+
+/** A table comes back with the delimiter that was named for it; else it is a CSV as everybody reads it. */
+export function signFor(delimiter: ResolvedJob["delimiter"]): string {
+  return delimiter === null ? "," : SIGNS[delimiter];
 }
 
 /**

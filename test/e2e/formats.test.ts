@@ -64,12 +64,13 @@ describe("a table", () => {
     expect(await answers(run)).toEqual(ANSWERS);
   });
 
-  it("is read with the delimiter that is named, also by export, and comes back with commas", async () => {
+  it("is read with the delimiter that is named, also by export, and comes back with it", async () => {
     const content = CSV.replaceAll(",", ";");
     const run = await runInput("german.csv", content, [...PROMPT, "--delimiter", ";"]);
     expect(await answers(run)).toEqual(ANSWERS);
     const output = await run.text("output.csv");
-    expect(output).toContain("\nb2,second one,echo: Classify: second one,stop,");
+    expect(output).toMatch(/^id;text;completion;/);
+    expect(output).toContain("\nb2;second one;echo: Classify: second one;stop;");
     expect((await world.nightshift(["export", run.path])).code).toBe(0);
     expect(await run.text("output.csv")).toBe(output);
   });

@@ -48,6 +48,7 @@ const ADDED = "completion,finish_reason,prompt_tokens,completion_tokens,total_to
 const OPTIONS = {
   format: "csv",
   columns: ["text"],
+  delimiter: ",",
   bom: false,
   safe: false,
   marked: false,
@@ -199,6 +200,13 @@ describe("a CSV output", () => {
       ",,true,1.5,,,,,,,",
     ]);
   });
+});
+
+test("a CSV output with another delimiter quotes what holds that one", async () => {
+  const records = csvRecords(["a;b"], ["a,b"]);
+  expect(await exported(records, [], { delimiter: ";" })).toBe(
+    `text;${ADDED.replaceAll(",", ";")}\n"a;b";;;;;;\na,b;;;;;;\n`,
+  );
 });
 
 describe("a JSONL output", () => {
