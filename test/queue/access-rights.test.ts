@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { type Connection, connect } from "../../src/queue/connection.ts";
-import { documentedRights, SERVER_KINDS, type TestServer } from "./servers.ts";
+import type { Connection } from "../../src/queue/connection.ts";
+import { documentedRights, openServer, SERVER_KINDS } from "./servers.ts";
 
 /** BullMQ's scripts that move a run's items. */
 const SCRIPTS = [
@@ -37,20 +37,17 @@ describe("the rights in docs/redis.md", () => {
 
   const guarded = SERVER_KINDS.find(({ name }) => name.includes("least rights"));
   describe.skipIf(guarded?.isMissing !== false)("on a Redis", () => {
-    let server: TestServer | undefined;
+    if (guarded === undefined) return;
     let connection: Connection;
     let admin: Connection;
+    let close: () => Promise<void>;
     beforeAll(async () => {
-      server = await guarded?.start();
-      connection = await connect(server?.address ?? "");
-      admin = await connect(server?.admin ?? "");
+      ({ connection, admin, close } = await openServer(guarded));
     });
     afterAll(async () => {
-      connection.disconnect();
       // What is refused below is the point of this test.
       await admin.acl("LOG", "RESET");
-      admin.disconnect();
-      await server?.close();
+      await close();
     });
 
     test("do not reach another team's keys", async () => {

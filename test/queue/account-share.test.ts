@@ -7,7 +7,7 @@ import { openAccountShare } from "../../src/queue/account-share.ts";
 import { type Connection, connect } from "../../src/queue/connection.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { FakeClock, settle } from "../fakes/fake-clock.ts";
-import { SERVER_KINDS, type TestServer } from "./servers.ts";
+import { openServer, SERVER_KINDS } from "./servers.ts";
 
 const ACCOUNT = "0123456789abcdef";
 const PREFIX = "nightshift";
@@ -20,24 +20,18 @@ const NOTHING = { requests: 0, tokens: 0 };
 
 for (const kind of SERVER_KINDS) {
   describe.skipIf(kind.isMissing)(`an account's share on ${kind.name}`, () => {
-    let server: TestServer;
+    let address: string;
     let connection: Connection;
-    /** The tests' own, which may look at and break everything. */
     let admin: Connection;
+    let close: () => Promise<void>;
     let startedAt: number;
     /** Milliseconds that {@link pass} has let go by. */
     let passed: number;
 
     beforeAll(async () => {
-      server = await kind.start();
-      connection = await connect(server.address);
-      admin = await connect(server.admin);
+      ({ address, connection, admin, close } = await openServer(kind));
     });
-    afterAll(async () => {
-      connection.disconnect();
-      admin.disconnect();
-      await server.close();
-    });
+    afterAll(() => close());
     beforeEach(async () => {
       await admin.flushall();
       // The account counts whole milliseconds.
@@ -399,7 +393,7 @@ for (const kind of SERVER_KINDS) {
     });
 
     test("rejects at once while Redis is not connected", async () => {
-      const other = await connect(server.address);
+      const other = await connect(address);
       const share = openAccountShare({ connection: other, prefix: PREFIX }, ACCOUNT, systemClock);
       other.disconnect();
       await once(other, "end");
@@ -408,7 +402,7 @@ for (const kind of SERVER_KINDS) {
 
     test("rejects after a second without an answer", async () => {
       const clock = new FakeClock();
-      const busy = await connect(server.address);
+      const busy = await connect(address);
       const share = openAccountShare({ connection: busy, prefix: PREFIX }, ACCOUNT, clock);
       // Until it is let go, Redis answers nothing else on this connection.
       const blocked = busy.bzpopmin(`${PREFIX}:nobody-writes-this`, 0).catch(() => {});

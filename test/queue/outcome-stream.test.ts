@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
-import { type Connection, connect } from "../../src/queue/connection.ts";
+import type { Connection } from "../../src/queue/connection.ts";
 import { type Consumer, consumeRunQueue } from "../../src/queue/consumer.ts";
 import type { RunPlace } from "../../src/queue/keys.ts";
 import type { Message } from "../../src/queue/message.ts";
@@ -14,7 +14,7 @@ import { forgetRun, wantRun } from "../../src/queue/run-info.ts";
 import { openRunQueue, type RunQueue } from "../../src/queue/run-queue.ts";
 import { anItem, anOutcome } from "../fakes/outcomes.ts";
 import { addAlone, missingAlone } from "./alone.ts";
-import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
+import { openServer, SERVER_KINDS, until } from "./servers.ts";
 
 const TROUBLE: Message = {
   kind: "trouble",
@@ -27,9 +27,9 @@ function outcome(index: number): Message {
 
 for (const kind of SERVER_KINDS) {
   describe.skipIf(kind.isMissing)(`outcomes on their way through ${kind.name}`, () => {
-    let server: TestServer;
     let connection: Connection;
     let admin: Connection;
+    let close: () => Promise<void>;
     let place: RunPlace;
     let queue: RunQueue;
     let stream: OutcomeStream;
@@ -38,15 +38,9 @@ for (const kind of SERVER_KINDS) {
     const errors: Error[] = [];
 
     beforeAll(async () => {
-      server = await kind.start();
-      connection = await connect(server.address);
-      admin = await connect(server.admin);
+      ({ connection, admin, close } = await openServer(kind));
     });
-    afterAll(async () => {
-      connection.disconnect();
-      admin.disconnect();
-      await server.close();
-    });
+    afterAll(() => close());
     beforeEach(() => {
       place = { connection, prefix: "nightshift", runId: `run-${(runs += 1)}` };
       queue = openRunQueue(place, (error) => errors.push(error));

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
-import { type Connection, connect } from "../../src/queue/connection.ts";
+import type { Connection } from "../../src/queue/connection.ts";
 import type { RunPlace } from "../../src/queue/keys.ts";
 import {
   hideHands,
@@ -14,7 +14,7 @@ import {
 import { signOff, signOn } from "../../src/queue/worker-roll.ts";
 import { Presence } from "../../src/run/presence.ts";
 import { FakeClock } from "../fakes/fake-clock.ts";
-import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
+import { openServer, SERVER_KINDS, until } from "./servers.ts";
 
 const TERMS: RunTerms = {
   version: 1,
@@ -47,9 +47,9 @@ const CARD = {
 
 for (const kind of SERVER_KINDS) {
   describe.skipIf(kind.isMissing)(`an owner's presence on ${kind.name}`, () => {
-    let server: TestServer;
     let connection: Connection;
     let admin: Connection;
+    let close: () => Promise<void>;
     let place: RunPlace;
     let clock: FakeClock;
     let presence: Presence;
@@ -59,9 +59,7 @@ for (const kind of SERVER_KINDS) {
     let came: number;
 
     beforeEach(async () => {
-      server = await kind.start();
-      connection = await connect(server.address);
-      admin = await connect(server.admin);
+      ({ connection, admin, close } = await openServer(kind));
       place = { connection, prefix: "nightshift", runId: "run-1" };
       clock = new FakeClock();
       [wanted, forgotten, cutOff, came] = [[], 0, 0, 0];
@@ -70,9 +68,7 @@ for (const kind of SERVER_KINDS) {
     afterEach(async () => {
       presence.stop();
       expect(clock.pending).toBe(0);
-      connection.disconnect();
-      admin.disconnect();
-      await server.close();
+      await close();
     });
 
     function aPresence({ wasLeft = false, wasHeld = false } = {}): Presence {

@@ -2,12 +2,12 @@ import { Worker } from "bullmq";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { Item } from "../../src/item.ts";
-import { type Connection, connect } from "../../src/queue/connection.ts";
+import type { Connection } from "../../src/queue/connection.ts";
 import { type Consumer, consumeRunQueue } from "../../src/queue/consumer.ts";
 import { together } from "../../src/queue/parcel.ts";
 import { openRunQueue, queueDepth, type RunQueue } from "../../src/queue/run-queue.ts";
 import { addAlone, missingAlone } from "./alone.ts";
-import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
+import { openServer, SERVER_KINDS, until } from "./servers.ts";
 
 const PREFIX = "nightshift";
 
@@ -26,10 +26,9 @@ function items(count: number): Item[] {
 
 for (const kind of SERVER_KINDS) {
   describe.skipIf(kind.isMissing)(`a run's queue on ${kind.name}`, () => {
-    let server: TestServer;
     let connection: Connection;
-    /** The tests' own, which may look at and break everything. */
     let admin: Connection;
+    let close: () => Promise<void>;
     let runId: string;
     let queue: RunQueue;
     let runs = 0;
@@ -38,15 +37,9 @@ for (const kind of SERVER_KINDS) {
     const onError = (error: Error): void => void errors.push(error);
 
     beforeAll(async () => {
-      server = await kind.start();
-      connection = await connect(server.address);
-      admin = await connect(server.admin);
+      ({ connection, admin, close } = await openServer(kind));
     });
-    afterAll(async () => {
-      connection.disconnect();
-      admin.disconnect();
-      await server.close();
-    });
+    afterAll(() => close());
     beforeEach(() => {
       runId = `run-${(runs += 1)}`;
       queue = openRunQueue({ connection, prefix: PREFIX, runId }, onError);

@@ -2,27 +2,21 @@ import { randomUUID } from "node:crypto";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { type Connection, connect } from "../../src/queue/connection.ts";
+import type { Connection } from "../../src/queue/connection.ts";
 import { openScheduleClaims, type ScheduleClaims } from "../../src/queue/schedule-claims.ts";
-import { SERVER_KINDS, type TestServer } from "./servers.ts";
+import { openServer, SERVER_KINDS } from "./servers.ts";
 
 const TICK = Date.UTC(2026, 0, 2, 2);
 
 describe.each(SERVER_KINDS)("claims on $name", (kind) => {
   if (kind.isMissing) return it.skip("needs a redis-server");
-  let server: TestServer;
   let connection: Connection;
   let admin: Connection;
+  let close: () => Promise<void>;
   beforeAll(async () => {
-    server = await kind.start();
-    connection = await connect(server.address);
-    admin = await connect(server.admin);
+    ({ connection, admin, close } = await openServer(kind));
   });
-  afterAll(async () => {
-    connection.disconnect();
-    admin.disconnect();
-    await server.close();
-  });
+  afterAll(() => close());
 
   const schedulers = (count: number): ScheduleClaims[] =>
     Array.from({ length: count }, (_, at) =>

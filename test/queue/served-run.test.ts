@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Governor } from "../../src/gateway/governor.ts";
 import type { Reply } from "../../src/gateway/reply.ts";
 import type { Outcome } from "../../src/outcome.ts";
-import { type Connection, connect } from "../../src/queue/connection.ts";
+import type { Connection } from "../../src/queue/connection.ts";
 import type { RunPlace } from "../../src/queue/keys.ts";
 import { openOutcomeStream } from "../../src/queue/outcome-stream.ts";
 import { openRunQueue, type RunQueue } from "../../src/queue/run-queue.ts";
@@ -15,15 +15,15 @@ import { type Clock, systemClock } from "../../src/system/clock.ts";
 import { aCompletion, type Call, FakeGateway } from "../fakes/fake-gateway.ts";
 import { anItem } from "../fakes/outcomes.ts";
 import { addAlone, missingAlone } from "./alone.ts";
-import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
+import { openServer, SERVER_KINDS, until } from "./servers.ts";
 
 /** What takes a second takes a hundredth of one. */
 const quick: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 100, signal) };
 
 for (const kind of SERVER_KINDS) {
   describe.skipIf(kind.isMissing)(`a run that a worker serves on ${kind.name}`, () => {
-    let server: TestServer;
     let connection: Connection;
+    let close: () => Promise<void>;
     let place: RunPlace;
     let queue: RunQueue;
     let runs = 0;
@@ -32,13 +32,9 @@ for (const kind of SERVER_KINDS) {
     const stopping = new AbortController();
 
     beforeAll(async () => {
-      server = await kind.start();
-      connection = await connect(server.address);
+      ({ connection, close } = await openServer(kind));
     });
-    afterAll(async () => {
-      connection.disconnect();
-      await server.close();
-    });
+    afterAll(() => close());
     beforeEach(() => {
       place = { connection, prefix: "nightshift", runId: `run-${(runs += 1)}` };
       queue = openRunQueue(place, () => {});

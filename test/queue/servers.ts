@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { vi } from "vitest";
 
+import { type Connection, connect } from "../../src/queue/connection.ts";
 import { startEmbeddedValkey } from "../../src/queue/embedded.ts";
 
 /** A Redis or Valkey of one test suite's own. */
@@ -17,6 +18,15 @@ export interface TestServer {
   /** For the tests themselves, which may do all that the server can. */
   readonly admin: string;
   close(): Promise<void>;
+}
+
+/** A server that a suite works on. */
+export interface OpenServer {
+  readonly address: string;
+  readonly connection: Connection;
+  /** The tests' own, which may look at and break everything. */
+  readonly admin: Connection;
+  readonly close: () => Promise<void>;
 }
 
 /** What a run's queue has to work on. */
@@ -41,6 +51,23 @@ export const SERVER_KINDS: readonly ServerKind[] = [
     start: startGuarded,
   },
 ];
+
+/** Starts a server and connects to it. */
+export async function openServer(kind: ServerKind): Promise<OpenServer> {
+  const server = await kind.start();
+  const connection = await connect(server.address);
+  const admin = await connect(server.admin);
+  return {
+    address: server.address,
+    connection,
+    admin,
+    close: async () => {
+      connection.disconnect();
+      admin.disconnect();
+      await server.close();
+    },
+  };
+}
 
 /** The rights as docs/redis.md tells people to give them. */
 export function documentedRights(): string[] {

@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
-import { type Connection, connect } from "../../src/queue/connection.ts";
+import type { Connection } from "../../src/queue/connection.ts";
 import { type Consumer, consumeRunQueue, type Handled } from "../../src/queue/consumer.ts";
 import { consumeHolding, type HandedHeld } from "../../src/queue/holding-consumer.ts";
 import type { RunPlace } from "../../src/queue/keys.ts";
@@ -17,13 +17,13 @@ import { Refill } from "../../src/run/refill.ts";
 import { FakeClock } from "../fakes/fake-clock.ts";
 import { anItem, anOutcome } from "../fakes/outcomes.ts";
 import { addAlone, missingAlone } from "./alone.ts";
-import { SERVER_KINDS, type TestServer, until } from "./servers.ts";
+import { openServer, SERVER_KINDS, until } from "./servers.ts";
 
 for (const kind of SERVER_KINDS) {
   describe.skipIf(kind.isMissing)(`a queue that several take from on ${kind.name}`, () => {
-    let server: TestServer;
     let connection: Connection;
     let admin: Connection;
+    let close: () => Promise<void>;
     let place: RunPlace;
     let queue: RunQueue;
     let clock: FakeClock;
@@ -33,15 +33,9 @@ for (const kind of SERVER_KINDS) {
     const errors: Error[] = [];
 
     beforeAll(async () => {
-      server = await kind.start();
-      connection = await connect(server.address);
-      admin = await connect(server.admin);
+      ({ connection, admin, close } = await openServer(kind));
     });
-    afterAll(async () => {
-      connection.disconnect();
-      admin.disconnect();
-      await server.close();
-    });
+    afterAll(() => close());
     beforeEach(() => {
       place = { connection, prefix: "nightshift", runId: `run-${(runs += 1)}` };
       queue = openRunQueue(place, (error) => errors.push(error));

@@ -2,28 +2,22 @@ import { randomUUID } from "node:crypto";
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { type Connection, connect } from "../../src/queue/connection.ts";
+import type { Connection } from "../../src/queue/connection.ts";
 import { outcomesKey, ownerKey, runsKey } from "../../src/queue/keys.ts";
 import { openRunQueue } from "../../src/queue/run-queue.ts";
 import { forgetStaleRuns } from "../../src/queue/stale-runs.ts";
 import { addAlone } from "./alone.ts";
-import { SERVER_KINDS, type TestServer } from "./servers.ts";
+import { openServer, SERVER_KINDS } from "./servers.ts";
 
 describe.each(SERVER_KINDS)("stale runs on $name", (kind) => {
   if (kind.isMissing) return it.skip("needs a redis-server");
-  let server: TestServer;
   let connection: Connection;
   let admin: Connection;
+  let close: () => Promise<void>;
   beforeAll(async () => {
-    server = await kind.start();
-    connection = await connect(server.address);
-    admin = await connect(server.admin);
+    ({ connection, admin, close } = await openServer(kind));
   });
-  afterAll(async () => {
-    connection.disconnect();
-    admin.disconnect();
-    await server.close();
-  });
+  afterAll(() => close());
 
   const place = () => ({ connection, prefix: "nightshift" });
 

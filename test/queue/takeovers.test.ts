@@ -1,21 +1,18 @@
 import { describe, expect, test } from "vitest";
 
-import { connect } from "../../src/queue/connection.ts";
 import { consumeRunQueue, type Handed, type Handled } from "../../src/queue/consumer.ts";
 import type { RunPlace } from "../../src/queue/keys.ts";
 import { openRunQueue } from "../../src/queue/run-queue.ts";
 import { Takeovers } from "../../src/queue/takeovers.ts";
 import { anItem } from "../fakes/outcomes.ts";
 import { addAlone } from "./alone.ts";
-import { SERVER_KINDS, until } from "./servers.ts";
+import { openServer, SERVER_KINDS, until } from "./servers.ts";
 
 const ITEM = "nightshift:{run-1}:i7";
 
 /** A run with item 7 in its queue. */
 async function aRun(kind: (typeof SERVER_KINDS)[number]) {
-  const server = await kind.start();
-  const connection = await connect(server.address);
-  const admin = await connect(server.admin);
+  const { connection, admin, close } = await openServer(kind);
   const place: RunPlace = { connection, prefix: "nightshift", runId: "run-1" };
   const queue = openRunQueue(place, () => {});
   await addAlone(queue, [anItem(7)]);
@@ -25,9 +22,7 @@ async function aRun(kind: (typeof SERVER_KINDS)[number]) {
     admin,
     [Symbol.asyncDispose]: async () => {
       await queue.close();
-      connection.disconnect();
-      admin.disconnect();
-      await server.close();
+      await close();
     },
   };
 }
