@@ -36,7 +36,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 process.stderr.on("error", () => {});
 
-const { main } = await import("./commands/program.ts");
+const { main } = await import("./commands/main.ts");
 const code = await main(process.argv, stop.signal);
 if (code !== EXIT.ok) process.exitCode = code;
 setTimeout(() => process.exit(), LINGER_MS).unref();
