@@ -54,7 +54,7 @@ class KillMany {
       const what = this.#random();
       if (what < 0.6) await this.#killWorker(gateway);
       else if (what < 0.85) owner = await this.#killOwner(owner);
-      else await this.#emptyRedis(gateway);
+      else await this.#emptyRedis(gateway, owner);
     }
     const { code, stderr } = await owner.exit;
     if (code !== 0) console.error(stderr);
@@ -87,7 +87,7 @@ class KillMany {
       what === "worker"
         ? ["worker", "--concurrency", String(CONCURRENCY)]
         : ["run", "reviews.yaml", "--no-worker"];
-    return this.#site.start(args, { NIGHTSHIFT_REDIS_URL: this.#redis.address });
+    return this.#site.start([...args, "--json"], { NIGHTSHIFT_REDIS_URL: this.#redis.address });
   }
 
   async #until(gateway: Sandbox, calls: number, owner: Running): Promise<void> {
@@ -115,7 +115,11 @@ class KillMany {
     return this.#start("owner");
   }
 
-  async #emptyRedis(gateway: Sandbox): Promise<void> {
+  async #emptyRedis(gateway: Sandbox, owner: Running): Promise<void> {
+    // Whoever finds no Redis when it starts ends with 1: that is no death in mid-run.
+    const isThere = ({ hasEnded, stdout }: Running): boolean =>
+      hasEnded || /"event":"(online|started)"/.test(stdout);
+    await wait(() => [owner, ...this.#workers].every(isThere), PATIENCE_MS);
     const [run] = await this.#site.runs();
     const paid = new Set(
       gateway
