@@ -9,7 +9,8 @@ export interface Held {
 
 /**
  * How many parcels may be in hand, where what counts is items. Whoever fetches parcels looks only
- * when one comes or goes: where a few items that last keep him from looking, their parcel is let go.
+ * when one comes or goes: where items that last keep him from looking although another would fit,
+ * the parcel is let go that has the least of them. That costs nothing: it would have gone anyway.
  */
 export class Room {
   readonly #together: number;
@@ -47,7 +48,7 @@ export class Room {
     held.left -= 1;
     this.#items -= 1;
     const isAsleep = this.#parcels.size >= this.#fits;
-    if (isAsleep && this.#free >= this.#capacity / 2) this.#least()?.release();
+    if (isAsleep && this.#free >= this.#together) this.#least()?.release();
   }
 
   /** The parcel is in hand no longer; what is left of it still takes room. */
