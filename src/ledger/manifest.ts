@@ -48,6 +48,8 @@ const manifestSchema = z.object({
   held: z.boolean().exactOptional(),
   /** Whether something of it may be left in a shared Redis; absent where it never was in one. */
   in_redis: z.boolean().exactOptional(),
+  /** Whether workers elsewhere were seen to help; absent where nobody looked. */
+  helped: z.boolean().exactOptional(),
   /** Items of the run before that are no longer in the input; absent where nobody looked. */
   vanished: z.number().exactOptional(),
   created_at: z.string(),

@@ -89,12 +89,13 @@ export async function conduct(
   );
 
   const wasLeft = found.in_redis ?? false;
-  const { stop, limits, inRedis, isHeld } =
+  const { stop, limits, inRedis, isHeld, isHelped } =
     wanted.size === 0
       ? NO_WORK
       : await askOnce({ scene, manifest, wasLeft, ledger, wanted, log }, earlier?.answers ?? null);
   if (order.redis !== null) manifest = { ...manifest, in_redis: inRedis ?? wasLeft };
   if (isHeld !== null) manifest = { ...manifest, held: isHeld };
+  if (isHelped) manifest = { ...manifest, helped: true };
   // A stop that came with the last outcome leaves nothing to continue.
   if (stop !== null && wanted.size > 0) {
     log.warn({ event: "run.stopped", reason: stop.reason, err: stop }, stop.message);

@@ -113,25 +113,37 @@ export async function notePrices({ directory, prices }: Scene, manifest: Manifes
   await writeManifest(directory, withPrices(manifest, prices));
 }
 
+/** Notes that workers elsewhere help: whoever sits down next must reckon with them. */
+export async function noteHelped(
+  { directory, prices }: Scene,
+  manifest: Manifest,
+): Promise<Manifest> {
+  const noted = { ...withPrices(manifest, prices), helped: true };
+  await writeManifest(directory, noted);
+  return noted;
+}
+
 /** Notes that somebody paused the run, or resumed it: its owner stays. */
 export async function noteHeld(
   { order, directory, prices }: Scene,
   manifest: Manifest,
   isHeld: boolean,
-): Promise<void> {
+): Promise<Manifest> {
   const { run_id: runId } = manifest;
   const reason = {
     code: "paused",
     message: `paused with \`nightshift pause ${runId}\``,
     remedy: resumeRemedy(runId),
   };
-  await writeManifest(directory, {
+  const noted: Manifest = {
     ...withPrices(manifest, prices),
     state: isHeld ? "paused" : "running",
     reason: isHeld ? reason : null,
     held: isHeld,
     updated_at: iso(order.clock.now()),
-  });
+  };
+  await writeManifest(directory, noted);
+  return noted;
 }
 
 /** Notes how this process left the run; null when it finished. */

@@ -42,7 +42,8 @@ export function openPresence(
     place,
     terms,
     since: Date.parse(manifest.created_at),
-    wasLeft,
+    // Where nobody ever helped, nobody is waited for.
+    wasLeft: wasLeft && manifest.helped === true,
     wasHeld: manifest.held ?? false,
     counts: () => {
       const { completed, failed } = ledger.items;

@@ -26,7 +26,7 @@ export interface PresenceParts {
   readonly terms: RunTerms;
   /** When the run began, in wall-clock milliseconds. */
   readonly since: number;
-  /** Whether an earlier sitting left something in Redis: then workers may have items in hand. */
+  /** Whether an earlier sitting left something in Redis, and workers helped: they may have items in hand. */
   readonly wasLeft: boolean;
   /** Whether the run was paused when it was left. */
   readonly wasHeld: boolean;

@@ -54,6 +54,8 @@ export interface SittingParts {
   /** Told before an outcome is recorded whose calls were made elsewhere. */
   readonly onReceived: (outcome: Outcome) => void;
   readonly onHeld: (isHeld: boolean) => void;
+  /** Workers are there who may take items of the run. */
+  readonly onHelped: () => void;
   readonly meter: RunMeter | null;
 }
 
@@ -148,6 +150,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
       return new Set();
     }
     const state = await presence.begin();
+    if (presence.sawWorkers) parts.onHelped();
     if (presence.wasHeld && state !== "paused") parts.onHeld(false);
     await setState(state);
     const inHandElsewhere = await takeUp(queue, elsewhere, stopping);
@@ -165,6 +168,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
       onWanted: (state) => void setState(state).catch(onError),
       onCutOff: () => hold.letGo(),
       onWorkers: () => {
+        parts.onHelped();
         fit();
         refill.soon();
       },

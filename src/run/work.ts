@@ -3,6 +3,7 @@ import type { Answering } from "../gateway/answer-item.ts";
 import { createGatewayClient } from "../gateway/client.ts";
 import { Governor } from "../gateway/governor.ts";
 import type { Limits } from "../gateway/limits.ts";
+import type { Manifest } from "../ledger/manifest.ts";
 import { VERSION } from "../system/version.ts";
 import { AccountWatch } from "./account-watch.ts";
 import { keepLearned, openAccount } from "./account.ts";
@@ -14,7 +15,7 @@ import { cancelled } from "./follow-state.ts";
 import { GatewayHealth } from "./gateway-health.ts";
 import { Hold } from "./hold.ts";
 import { learnPrices } from "./learn-prices.ts";
-import { noteHeld } from "./life.ts";
+import { noteHeld, noteHelped } from "./life.ts";
 import { logVerdict } from "./log-verdict.ts";
 import { openPresence } from "./open-presence.ts";
 import { preflight } from "./preflight.ts";
@@ -35,6 +36,8 @@ export interface Worked {
   readonly inRedis: boolean | null;
   /** Whether somebody has paused it there. */
   readonly isHeld: boolean | null;
+  /** Whether workers elsewhere were there. */
+  readonly isHelped: boolean;
 }
 
 export const NO_WORK: Worked = {
@@ -42,6 +45,7 @@ export const NO_WORK: Worked = {
   limits: { rpm: null, tpm: null, concurrency: null },
   inRedis: null,
   isHeld: null,
+  isHelped: false,
 };
 
 /**
@@ -114,11 +118,21 @@ export async function work(parts: WorkParts): Promise<Worked> {
   const place = { connection, prefix: scene.prefix, runId: manifest.run_id };
   const hold = new Hold(stopping.signal);
   const presence = openPresence(parts, place, hasBudget(job));
-  let noting = Promise.resolve();
+  let noted = Promise.resolve(manifest);
+  const note = (change: (known: Manifest) => Promise<Manifest>): void => {
+    noted = noted.then(async (known) => {
+      try {
+        return await change(known);
+      } catch (error) {
+        stop(asRunStopped(error));
+        return known;
+      }
+    });
+  };
+  const onHelped = (): void =>
+    note(async (known) => (known.helped === true ? known : noteHelped(scene, known)));
   const onHeld = (isHeld: boolean): void => {
-    noting = noting
-      .then(() => noteHeld(scene, manifest, isHeld))
-      .catch((error: unknown) => stop(asRunStopped(error)));
+    note((known) => noteHeld(scene, known, isHeld));
     order.onEvent({ event: isHeld ? "paused" : "resumed", run_id: manifest.run_id });
   };
 
@@ -156,6 +170,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
       onOutcome: (outcome, model) => tellOutcome(parts, outcome, model),
       onReceived: (outcome) => spending?.received(outcome),
       onHeld,
+      onHelped,
     });
     if (presence !== null) inRedis = !isGone;
   } catch (error) {
@@ -165,7 +180,7 @@ export async function work(parts: WorkParts): Promise<Worked> {
     order.killSignal.removeEventListener("abort", onSignal);
     progress.stop();
     spending?.close();
-    await noting;
+    await noted;
   }
   const limits = governor.learned;
   await keepLearned(order, limits);
@@ -177,5 +192,6 @@ export async function work(parts: WorkParts): Promise<Worked> {
     limits,
     inRedis,
     isHeld: presence === null ? null : presence.state === "paused",
+    isHelped: presence?.sawWorkers === true,
   };
 }

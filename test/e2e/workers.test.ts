@@ -229,6 +229,9 @@ describeOnRedis(() => {
     world.start(WORKER);
     const dead = world.start(OWNER);
     await until("calls are in flight", () => world.gateway.stats().inFlight === CONCURRENCY);
+    await until("the owner has seen the worker", async () => {
+      return (await (await onlyRun(world)).manifest()).helped === true;
+    });
     dead.kill("SIGKILL");
     await dead.exit;
     await world.redis?.kill();

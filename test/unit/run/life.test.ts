@@ -13,6 +13,7 @@ import {
   endSitting,
   newManifest,
   noteHeld,
+  noteHelped,
 } from "../../../src/run/life.ts";
 import { aJob, aManifest, anOrder, aScan, aScene, aWorkspace } from "./jobs.ts";
 
@@ -148,6 +149,15 @@ describe("a sitting", () => {
     ]);
     await noteHeld(scene, left, false);
     expect((await readManifest(workspace.path))?.held).toBe(false);
+  });
+
+  it("remembers that workers helped, whatever else is noted", async () => {
+    await using workspace = await aWorkspace();
+    const scene = aScene(anOrder().order, { directory: workspace.path });
+    const helped = await noteHelped(scene, aManifest());
+    expect(await noteHeld(scene, helped, true)).toMatchObject({ helped: true, held: true });
+    expect(await readManifest(workspace.path)).toMatchObject({ helped: true, held: true });
+    expect((await beginSitting(scene, helped, 10, "pending")).helped).toBe(true);
   });
 
   it("that nobody could resume forgets a pause", async () => {
