@@ -33,11 +33,19 @@ export class AnswerBatch {
   inOrder(onAnswer: (request: Buffer, offset: number) => void): void {
     const order = this.#order.subarray(0, this.#size);
     for (let at = 0; at < order.length; at += 1) order[at] = at;
-    order.sort((one, other) => Buffer.compare(this.#hash(one), this.#hash(other)));
-    for (const at of order) onAnswer(this.#hash(at), this.#offsets[at] ?? 0);
+    order.sort((one, other) => this.#compare(one * HASH_BYTES, other * HASH_BYTES));
+    for (const at of order) {
+      const start = at * HASH_BYTES;
+      onAnswer(this.#hashes.subarray(start, start + HASH_BYTES), this.#offsets[at] ?? 0);
+    }
   }
 
-  #hash(at: number): Buffer {
-    return this.#hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES);
+  #compare(one: number, other: number): number {
+    const hashes = this.#hashes;
+    return (
+      // Nearly always enough.
+      hashes.readUInt32BE(one) - hashes.readUInt32BE(other) ||
+      hashes.compare(hashes, other, other + HASH_BYTES, one, one + HASH_BYTES)
+    );
   }
 }

@@ -47,7 +47,7 @@ export interface KnownAnswersOptions {
 /** Beside the runs: what is known of them all. */
 const INDEX_DIRECTORY = ".nightshift";
 /** Answers that are taken in at once. */
-const BATCH = 4_000;
+const BATCH = 10_000;
 const MOST_OPEN_RUNS = 16;
 
 /**

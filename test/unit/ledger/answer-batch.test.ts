@@ -25,6 +25,12 @@ describe("a batch of answers", () => {
     ]);
   });
 
+  test("orders hashes that begin alike by what follows", () => {
+    const batch = new AnswerBatch(3);
+    for (const [at, end] of ["02", "01", "03"].entries()) batch.add(`${"7".repeat(30)}${end}`, at);
+    expect(content(batch).map(([, offset]) => offset)).toEqual([1, 0, 2]);
+  });
+
   test("is full after as many as it was made for, and empty when cleared", () => {
     const batch = new AnswerBatch(2);
     batch.add(hash("01"), 1);
