@@ -63,6 +63,10 @@ export async function cleanCommand(
 
 function olderThan(text: string | undefined): number | null {
   if (text === undefined) return null;
+  // Elsewhere a bare number counts seconds: here that would delete what was meant to stay for days.
+  if (/^\s*[\d.]+\s*$/.test(text)) {
+    throw new UsageError(`--older-than ${text} of what? Write ${text.trim()}d for days, or 24h`);
+  }
   const ms = parseDuration(text);
   if (ms !== null) return ms;
   throw new UsageError(

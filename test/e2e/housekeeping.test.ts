@@ -40,6 +40,10 @@ it.skipIf(!hasRedisServer)(
       1,
       expect.stringContaining("--keep-last 30"),
     ]);
+    // Not 90 seconds: whoever leaves the unit out means days.
+    const unitless = await world.nightshift(["clean", "--older-than", "90"]);
+    expect([unitless.code, unitless.stderr]).toEqual([1, expect.stringContaining("90d for days")]);
+    expect(await readdir(world.path("runs"))).toHaveLength(4);
     const dry = await world.nightshift(["clean", "--keep-last", "1", "--dry-run"]);
     expect(dry.stderr).toMatch(
       /runs\/b would be removed .*\nruns\/a would be removed .*\n2 runs would/,
