@@ -25,9 +25,18 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     stop.abort(interrupted(signal));
   });
 }
+// Asked now: a terminal that was closed is none any more.
+const hearsHangup = (await import("./system/at-terminal.ts")).isAtTerminal();
+let isHungUp = false;
+process.on("SIGHUP", () => {
+  if (!hearsHangup) return;
+  // The kernel sends it, and the shell once more: the second one is no wish to stop at once.
+  isHungUp = true;
+  stop.abort(interrupted("SIGHUP"));
+});
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // Whoever reads our output may stop reading: `nightshift models | head -1`.
-  if (error.code === "EPIPE") return;
+  if (error.code === "EPIPE" || isHungUp) return;
   process.stderr.write(
     `nightshift: what belongs on stdout cannot be written there: ${error.message}\n` +
       "Make room, or send it elsewhere, then run the same command again.\n",

@@ -50,7 +50,8 @@ Examples:
   $ nightshift run jobs/reviews.yaml --metrics-port 9464    Prometheus asks 127.0.0.1:9464/metrics
   $ nightshift run jobs/reviews.yaml --no-worker --redis redis://10.0.0.5:6379    workers do the calling
 
-Ctrl-C finishes what is in flight, a second one stops at once; the same command continues.
+Ctrl-C finishes what is in flight, a second one stops at once; the same command continues. Closing
+the terminal is like one Ctrl-C; a run that was started with nohup goes on.
 A run lives in runs/<job>-<time>.`;
 
 const RETRY_HELP = `

@@ -54,10 +54,9 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
   if (firing !== null) return directoryOfFiring(question, firing);
   if (job.out !== null) {
     const path = resolve(workingDirectory, renderOut(job.out, question));
-    if (!fresh && UNREPEATABLE.test(job.out)) {
-      const unfinished = await findUnfinished(await runsOfJob(dirname(path), job), question);
-      if (unfinished !== null) return unfinished;
-    }
+    const ofJob = !fresh && UNREPEATABLE.test(job.out) ? await runsOfJob(dirname(path), job) : [];
+    const unfinished = await findUnfinished(ofJob, question);
+    if (unfinished !== null) return unfinished;
     const manifest = await readManifest(path);
     if (fresh && manifest !== null) {
       throw new UsageError(
@@ -65,19 +64,20 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
           "name another directory, or leave --new out to continue that run.",
       );
     }
-    if (manifest === null) await refuseForeign(path);
-    return { path, manifest, found: false };
+    if (manifest !== null) return { path, manifest, found: false };
+    await refuseForeign(path);
+    return { path, manifest, found: false, ...repeated(ofJob, question) };
   }
   const runs = join(workingDirectory, RUNS_DIRECTORY);
   const ofJob = fresh ? [] : await runsOfJob(runs, job);
   const unfinished = await findUnfinished(ofJob, question);
   if (unfinished !== null) return unfinished;
-  const repeats = ofJob.find(({ manifest }) => asksSame(manifest, question))?.path;
+  const repeats = repeated(ofJob, question);
   const stem = join(runs, `${job.name.slice(0, LONGEST_NAME)}-${timestamp(now)}`);
   for (let copy = 1; ; copy += 1) {
     const path = copy === 1 ? stem : `${stem}-${copy}`;
     if ((await readManifest(path)) !== null) continue;
-    return { path, manifest: null, found: false, ...(repeats !== undefined && { repeats }) };
+    return { path, manifest: null, found: false, ...repeats };
   }
 }
 
@@ -186,6 +186,15 @@ async function findUnfinished(
     if (isTrial || isUnfinished) return { path, manifest, found: true };
   }
   return null;
+}
+
+/** The newest run that asked all this before. */
+function repeated(
+  ofJob: readonly ListedRun[],
+  question: DirectoryQuestion,
+): Pick<ChosenDirectory, "repeats"> {
+  const same = ofJob.find(({ manifest }) => asksSame(manifest, question));
+  return same === undefined ? {} : { repeats: same.path };
 }
 
 function asksSame(manifest: Manifest, { identity }: DirectoryQuestion): boolean {

@@ -35,5 +35,8 @@ export function openLog(path: string, level: LogLevel, bindings: object): FileLo
 
 /** A log on stderr, for a process that has no directory of its own. */
 export function openStderrLog(level: LogLevel, bindings: object): Log {
-  return pino({ level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime }, destination(2));
+  const stream = destination(2);
+  // A terminal that was closed costs log lines too.
+  stream.on("error", () => {});
+  return pino({ level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime }, stream);
 }

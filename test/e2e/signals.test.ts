@@ -1,11 +1,17 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { accessSync } from "node:fs";
+
 import { describe, expect, it } from "vitest";
 
 import { describeOnEachQueue, type QueueKind } from "./support/queues.ts";
 import { mispaired, reviewsCsv, reviewsJob } from "./support/reviews.ts";
 import { RunDirectory, upTo } from "./support/run-directory.ts";
 import { until } from "./support/until.ts";
-import { World } from "./support/world.ts";
+import { CLI, World } from "./support/world.ts";
 
+/** Runs a command in a terminal of its own (util-linux). */
+const SCRIPT = "/usr/bin/script";
 const ITEMS = 400;
 const CONCURRENCY = 16;
 const COMMAND = ["run", "reviews.yaml", "--out", "run", "--concurrency", String(CONCURRENCY)];
@@ -93,3 +99,55 @@ it("stops while it waits for a gateway that is away", async () => {
   running.kill("SIGTERM");
   expect((await running.exit).code).toBe(3);
 });
+
+describe("SIGHUP", () => {
+  it("means nothing where no terminal was, as under nohup", async () => {
+    const { world, run } = await openWorld();
+    await using _world = world;
+    world.gateway.script([{ delayMs: 300, times: CONCURRENCY }]);
+    const running = world.start(COMMAND);
+    await until("calls are made", () => world.gateway.stats().inFlight > 0);
+    running.kill("SIGHUP");
+    expect((await running.exit).code).toBe(0);
+    expect(await run.ended()).toEqual(upTo(ITEMS));
+  });
+
+  it.skipIf(!hasScript())("of a terminal that was closed stops a run like SIGTERM", async () => {
+    const { world, run } = await openWorld();
+    await using _world = world;
+    world.gateway.script([
+      { delayMs: 1, times: 50 },
+      { delayMs: 1_000, times: CONCURRENCY },
+    ]);
+    const command = `exec '${process.execPath}' '${CLI}' ${COMMAND.join(" ")}`;
+    const terminal = spawn(SCRIPT, ["-qec", command, "/dev/null"], {
+      cwd: world.directory,
+      env: world.variables(),
+      // The last is held by the run as long as it lives.
+      stdio: ["pipe", "ignore", "ignore", "pipe"],
+    });
+    const ended = once(terminal, "close");
+    await until("calls are in flight", async () => {
+      return (await run.completed()) >= 50 && world.gateway.stats().inFlight === CONCURRENCY;
+    });
+    // Whoever holds the other end of the terminal is gone, and the kernel closes it.
+    terminal.kill("SIGKILL");
+    await ended;
+    expect(await run.files()).not.toContain("run.lock");
+    expect((await run.manifest()).reason).toMatchObject({
+      code: "interrupted",
+      message: "stopped by SIGHUP",
+    });
+    expect(world.gateway.stats()).toMatchObject({ requests: 50 + CONCURRENCY, clientsGone: 0 });
+    expect(await run.completed()).toBe(50 + CONCURRENCY);
+  });
+});
+
+function hasScript(): boolean {
+  try {
+    accessSync(SCRIPT);
+    return process.platform === "linux";
+  } catch {
+    return false;
+  }
+}

@@ -11,7 +11,7 @@ import { type QueueKind, startQueue } from "./queues.ts";
 import type { RedisServer } from "./redis-server.ts";
 import { until } from "./until.ts";
 
-const CLI = fileURLToPath(new URL("../../../dist/cli.js", import.meta.url));
+export const CLI = fileURLToPath(new URL("../../../dist/cli.js", import.meta.url));
 
 /** Variables for the command; undefined takes one away. */
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -59,6 +59,14 @@ export class World {
 
   /** Starts a command line; it is killed with the world. */
   start(args: readonly string[], variables: Variables = {}): Running {
+    const env = this.variables(variables);
+    const running = new Running(process.execPath, [CLI, ...args], { cwd: this.directory, env });
+    this.#started.push(running);
+    return running;
+  }
+
+  /** What a command line finds in its environment. */
+  variables(variables: Variables = {}): Record<string, string> {
     const all: Variables = {
       PATH: process.env["PATH"],
       // A killed process leaves its temporary files: here they go away with the world.
@@ -70,12 +78,9 @@ export class World {
       NIGHTSHIFT_REDIS_URL: this.redis?.address,
       ...variables,
     };
-    const env = Object.fromEntries(
+    return Object.fromEntries(
       Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
     );
-    const running = new Running(process.execPath, [CLI, ...args], { cwd: this.directory, env });
-    this.#started.push(running);
-    return running;
   }
 
   /** The run directories that nobody named, as paths. */

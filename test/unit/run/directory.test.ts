@@ -198,6 +198,15 @@ describe("the run directory, where one was named,", () => {
     expect(path).toBe(join(workspace.path, parts));
   });
 
+  it("says of a name with its time which finished run asked the same", async () => {
+    await using workspace = await aWorkspace();
+    const repeats = await aRun(workspace, "out/before", { state: "finished" });
+    const job = aJob({ out: "out/{{ time }}" });
+    expect(await chooseDirectory(question(workspace, { job }))).toMatchObject({ repeats });
+    const fresh = await chooseDirectory(question(workspace, { job, fresh: true }));
+    expect(fresh).not.toHaveProperty("repeats");
+  });
+
   it.each(["{{ name }}-{{ time }}", "{{run_id}}"])(
     "is the one of an unfinished run, where %s names another each time",
     async (out) => {
