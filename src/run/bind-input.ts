@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { messageOf, UsageError } from "../errors.ts";
 import { matchingFiles } from "../input/files.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
-import { listRuns, RUNS_DIRECTORY } from "./directory.ts";
+import { RUNS_DIRECTORY, runsMeant } from "./directory.ts";
 import { dateAndTime, fillPlaceholders } from "./placeholders.ts";
 
 /** The input that stands for standard input. */
@@ -60,20 +60,17 @@ export async function keepSpool(spool: string, directory: string): Promise<strin
 
 async function bindStandardInput(
   job: ResolvedJob,
-  { workingDirectory, stdin, signal }: BindOptions,
+  { now, workingDirectory, stdin, signal }: BindOptions,
 ): Promise<BoundJob> {
   const runs = join(workingDirectory, RUNS_DIRECTORY);
   const spool = stdin.isTTY === true ? null : await spoolOf(stdin, runs, signal);
   if (spool !== null) return { job: { ...job, inputs: [spool] }, spool };
   // The same command again, with nothing to read: it means the run that has its copy.
-  const unfinished = (await listRuns(runs)).find(
-    ({ manifest }) =>
-      manifest.job["name"] === job.name &&
-      manifest.input.path === STANDARD_INPUT &&
-      manifest.state !== "finished",
+  const meant = (await runsMeant(job, now, workingDirectory)).find(
+    ({ manifest }) => manifest.input.path === STANDARD_INPUT,
   );
   // Written by us from a ResolvedJob.
-  const inputs = unfinished?.manifest.job["inputs"] as ResolvedJob["inputs"] | undefined;
+  const inputs = meant?.manifest.job["inputs"] as ResolvedJob["inputs"] | undefined;
   if (inputs === undefined) {
     throw new UsageError(
       "the input is `-`, and there is nothing on standard input: pipe a CSV or JSONL into the command.",

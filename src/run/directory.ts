@@ -81,6 +81,24 @@ export async function chooseDirectory(question: DirectoryQuestion): Promise<Chos
   }
 }
 
+/**
+ * The runs that a command may mean whose input is not known yet, newest first: the one in the
+ * directory that it names, else the unfinished ones of the job.
+ */
+export async function runsMeant(
+  job: ResolvedJob,
+  now: number,
+  workingDirectory: string,
+): Promise<ListedRun[]> {
+  if (job.out === null || UNREPEATABLE.test(job.out)) {
+    const ofJob = await runsOfJob(runsDirectory(job, now, workingDirectory), job);
+    return ofJob.filter(({ manifest }) => manifest.state !== "finished");
+  }
+  const path = resolve(workingDirectory, renderOut(job.out, { job, runId: "run", now }));
+  const manifest = await readManifest(path);
+  return manifest === null ? [] : [{ path, manifest }];
+}
+
 /** Where a new run's directory would lie. */
 export function runsDirectory(job: ResolvedJob, now: number, workingDirectory: string): string {
   if (job.out === null) return join(workingDirectory, RUNS_DIRECTORY);

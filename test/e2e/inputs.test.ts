@@ -119,6 +119,20 @@ describe("standard input", () => {
     expect(world.gateway.stats().billedRequests).toBe(9);
   });
 
+  it("is found again in the directory that the command names, and nowhere else", async () => {
+    await using world = await World.open();
+    await world.write("job.yaml", job("-"));
+    expect((await piped(world, reviewsCsv(9), ...COMMAND))[0]).toBe(3);
+    expect((await piped(world, reviewsCsv(5), ...COMMAND, "--out", "r/mine"))[0]).toBe(3);
+
+    const again = ["run", "job.yaml", "--quiet", "--out"];
+    expect((await piped(world, "", ...again, "r/mine"))[0]).toBe(0);
+    expect(await new RunDirectory(world.path("r/mine")).ended()).toEqual(upTo(5));
+    const [code, stderr] = await piped(world, "", ...again, "r/new");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("nothing on standard input")]);
+    expect(world.gateway.stats().billedRequests).toBe(4 + 5);
+  });
+
   it("with nothing on it is an error where no run has a copy", async () => {
     await using world = await World.open();
     const [code, stderr] = await piped(
