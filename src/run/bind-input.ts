@@ -40,7 +40,10 @@ export async function bindInput(job: ResolvedJob, options: BindOptions): Promise
   if (job.input === STANDARD_INPUT) return bindStandardInput(job, options);
   const { now } = options;
   const input = job.input.includes("{{")
-    ? fillPlaceholders(job.input, "input", { name: job.name, ...dateAndTime(now, job.timeZone) })
+    ? fillPlaceholders(job.input, `${job.where}: input`, {
+        name: job.name,
+        ...dateAndTime(now, job.timeZone),
+      })
     : job.input;
   return { job: { ...job, input, inputs: await matchingFiles(input) }, spool: null };
 }

@@ -187,6 +187,7 @@ async function result(
     already_finished: already,
     unmatched: null,
     limits_found: NO_WORK.limits,
+    records: manifest.input.records,
     usage,
     budget: reportBudget({
       limits: order.job.budget,

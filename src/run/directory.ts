@@ -195,10 +195,12 @@ async function findUnfinished(
   ofJob: readonly ListedRun[],
   question: DirectoryQuestion,
 ): Promise<ChosenDirectory | null> {
+  let isNewest = true;
   for (const [age, { path, manifest }] of ofJob.entries()) {
     const isSame = asksSame(manifest, question);
-    // A finished trial of the first few records goes on with the others.
-    const isTrial = isSame && (manifest.items ?? 0) < question.items;
+    // A finished trial of the first few records goes on with the others, unless a newer run has.
+    const isTrial = isSame && isNewest && (manifest.items ?? 0) < question.items;
+    if (isSame) isNewest = false;
     const isUnfinished =
       manifest.state !== "finished" && (isSame || (age === 0 && (await hasOutcomes(path))));
     if (isTrial || isUnfinished) return { path, manifest, found: true };
@@ -236,5 +238,5 @@ function renderOut(
   { job, runId, now }: Pick<DirectoryQuestion, "job" | "runId" | "now">,
 ): string {
   const values = { name: job.name, ...dateAndTime(now, job.timeZone), run_id: runId };
-  return fillPlaceholders(template, "out", values);
+  return fillPlaceholders(template, `${job.where}: out`, values);
 }

@@ -71,14 +71,18 @@ export async function dryRun(
   place: DryRunPlace,
   signal: AbortSignal,
 ): Promise<DryRunReport> {
-  const { job, spool } = await bindInput(await resolveTarget(target, overrides), {
-    now: place.clock.now(),
-    workingDirectory: place.workingDirectory,
+  const written = await resolveTarget(target, overrides);
+  const [now, { workingDirectory }] = [place.clock.now(), place];
+  // A mistake in `out` is told here, too.
+  const root = runsDirectory(written, now, workingDirectory);
+  const { job, spool } = await bindInput(written, {
+    now,
+    workingDirectory,
     stdin: process.stdin,
     signal,
   });
   try {
-    return await estimate(job, place, signal);
+    return await estimate(job, place.baseUrl, root, signal);
   } finally {
     if (spool !== null) await rm(spool, { force: true });
   }
@@ -86,7 +90,8 @@ export async function dryRun(
 
 async function estimate(
   job: ResolvedJob,
-  place: DryRunPlace,
+  baseUrl: string,
+  root: string,
   signal: AbortSignal,
 ): Promise<DryRunReport> {
   const prices = await loadPriceList(job.pricing);
@@ -94,7 +99,9 @@ async function estimate(
   const asked = new Estimate(prices);
   const saved = new Estimate(prices);
   const counts = { new: 0, shared: 0, carried_over: 0 };
-  const earlier = job.incremental ? await openEarlier(job, place) : null;
+  const earlier = job.incremental
+    ? await EarlierRuns.open({ job, baseUrl, root, own: null })
+    : null;
   try {
     const scan = await scanInput(job, signal, (item, request) => {
       const body = JSON.parse(item.body) as { [key: string]: Json };
@@ -128,14 +135,6 @@ async function estimate(
   } finally {
     earlier?.answers.close();
   }
-}
-
-function openEarlier(
-  job: ResolvedJob,
-  { baseUrl, workingDirectory, clock }: DryRunPlace,
-): Promise<EarlierRuns | null> {
-  const root = runsDirectory(job, clock.now(), workingDirectory);
-  return EarlierRuns.open({ job, baseUrl, root, own: null });
 }
 
 /** What would become of an item. */

@@ -61,6 +61,8 @@ export interface RunResult {
   readonly already_finished: boolean;
   /** Null unless this was a retry, and no failed item met its conditions. */
   readonly unmatched: Unmatched | null;
+  /** Records in the whole input; the run may be about the first of them alone. */
+  readonly records: number | null;
   readonly usage: UsageReport;
   /** Null where nothing limits what the run may spend. */
   readonly budget: BudgetReport | null;

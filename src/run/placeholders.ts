@@ -17,7 +17,7 @@ export function dateAndTime(
 /**
  * A path with its `{{ placeholders }}` filled in.
  *
- * @param field of the job that it stands in, for messages.
+ * @param field that it stands in, with the job file, for messages.
  * @throws UsageError for a placeholder that is none.
  */
 export function fillPlaceholders(

@@ -34,6 +34,8 @@ export interface RunStatus {
   readonly state: Manifest["state"] | "interrupted";
   readonly reason: Manifest["reason"];
   readonly input: string;
+  /** Records in the whole input; the run may be about the first of them alone. */
+  readonly records: number | null;
   readonly models: readonly string[];
   readonly items: UsageReport["items"];
   readonly created_at: string;
@@ -73,6 +75,7 @@ export async function readStatus(directory: string, clock: Clock): Promise<RunSt
     state: isGone ? "interrupted" : manifest.state,
     reason: manifest.reason,
     input: manifest.input.path,
+    records: manifest.input.records,
     models: Object.keys(usage.models),
     items: usage.items,
     created_at: manifest.created_at,

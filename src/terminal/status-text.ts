@@ -7,7 +7,7 @@ import type { PriceSources } from "./price-source.ts";
 import { type ReasonView, remedyText } from "./remedy.ts";
 import { renderRows, type Row, row } from "./rows.ts";
 import { oneLine } from "./screen-text.ts";
-import { usageRows, type UsageView } from "./usage-rows.ts";
+import { trialRows, usageRows, type UsageView } from "./usage-rows.ts";
 
 /** Where a run stands, as far as it is shown. Times are ISO 8601 in UTC. */
 export interface StatusView {
@@ -18,14 +18,13 @@ export interface StatusView {
   readonly state: "running" | "interrupted" | "paused" | "cancelled" | "finished";
   readonly reason: ReasonView | null;
   readonly input: string;
+  /** In the whole input; null where nobody has read it. */
+  readonly records: number | null;
   readonly created_at: string;
   readonly updated_at: string;
   /** The process that works on it now. */
   readonly in_use_by: { readonly host: string; readonly pid: number } | null;
-  readonly usage: UsageView & {
-    /** Null while the input was not read to its end. */
-    readonly items: { readonly total: number | null };
-  };
+  readonly usage: UsageView;
   readonly budget: BudgetView | null;
   readonly errors: readonly FailuresView[];
   readonly price_sources: PriceSources;
@@ -52,7 +51,11 @@ export function renderStatus(status: StatusView, options: StatusOptions): string
     [headline(status, paint), ...reasonLines(status)],
     renderRows(runRows(status, options.workingDirectory), paint),
     renderRows(
-      [...usageRows(status.usage, status.price_sources, paint), ...budgetRows(status.budget)],
+      [
+        ...trialRows(status),
+        ...usageRows(status.usage, status.price_sources, paint),
+        ...budgetRows(status.budget),
+      ],
       paint,
     ),
     ...status.errors.map((failures) => renderFailures(failures, paint)),

@@ -8,7 +8,7 @@ import type { PriceSources } from "./price-source.ts";
 import { type ReasonView, remedyText } from "./remedy.ts";
 import { renderRows, type Row, row } from "./rows.ts";
 import { clip, oneLine } from "./screen-text.ts";
-import { usageRows, type UsageView } from "./usage-rows.ts";
+import { trialRows, usageRows, type UsageView } from "./usage-rows.ts";
 
 interface UnmatchedView {
   /** The conditions, as `--where` takes them. */
@@ -25,6 +25,8 @@ export interface ResultView {
   readonly already_finished: boolean;
   /** What a retry found that no failed item matched. */
   readonly unmatched: UnmatchedView | null;
+  /** In the whole input; null where nobody has read it. */
+  readonly records: number | null;
   readonly usage: UsageView;
   readonly budget: BudgetView | null;
   readonly files: {
@@ -57,6 +59,7 @@ export function renderSummary(result: ResultView, options: SummaryOptions): stri
       : unmatchedLines(result, result.unmatched, options.workingDirectory, paint),
     renderRows(
       [
+        ...trialRows(result),
         ...usageRows(result.usage, result.price_sources, paint),
         ...budgetRows(result.budget),
         ...limitRows(result.limits_found),

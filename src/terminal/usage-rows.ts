@@ -23,6 +23,8 @@ export interface UsageView {
   readonly cost_usd: number | null;
   readonly models: Readonly<Record<string, ModelView>>;
   readonly items: {
+    /** Null while the input was not read to its end. */
+    readonly total: number | null;
     readonly completed: number;
     readonly failed: number;
     readonly pending: number | null;
@@ -68,6 +70,21 @@ export function usageRows(usage: UsageView, sources: PriceSources, paint: Paint)
       ? [row("latency", `p50 ${formatDuration(latency.p50)}, p95 ${formatDuration(latency.p95)}`)]
       : []),
     ...(usage.wall_seconds > 0 ? [row("time", timeText(usage))] : []),
+  ];
+}
+
+/** How much of the input a run is about, where that is not all of it. */
+export function trialRows({
+  records,
+  usage,
+}: {
+  readonly records: number | null;
+  readonly usage: UsageView;
+}): Row[] {
+  const { total } = usage.items;
+  if (total === null || records === null || total >= records) return [];
+  return [
+    row("trial", `the first ${formatCount(total)} of the input's ${plural(records, "record")}`),
   ];
 }
 

@@ -88,6 +88,20 @@ describe("the run directory, where none was named,", () => {
     expect((await chooseDirectory(question(workspace, { items: 10 }))).path).toBe(path);
   });
 
+  it("is the one of the newest trial, and of none that is older than a run of all", async () => {
+    await using workspace = await aWorkspace();
+    const trial = { state: "finished", items: 5 } as const;
+    const [early, late] = ["2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"];
+    await aRun(workspace, "runs/a", { ...trial, created_at: early });
+    const path = await aRun(workspace, "runs/b", { ...trial, created_at: late });
+    expect((await chooseDirectory(question(workspace))).path).toBe(path);
+    await aRun(workspace, "runs/b", { ...trial, items: 10, created_at: late });
+    expect(await chooseDirectory(question(workspace))).toMatchObject({
+      found: false,
+      repeats: path,
+    });
+  });
+
   it("tells of a finished run that asked the same, unless it is to begin afresh", async () => {
     await using workspace = await aWorkspace();
     const repeats = await aRun(workspace, "runs/before", { state: "finished" });
@@ -232,7 +246,7 @@ describe("the run directory, where one was named,", () => {
       await using workspace = await aWorkspace();
       const choosing = chooseDirectory(named(workspace, `runs/{{ ${placeholder} }}`));
       expect(await errorOf(choosing)).toBe(
-        `UsageError: out: unknown placeholder {{ ${placeholder} }}: use {{ name }}, {{ date }}, {{ time }} or {{ run_id }}`,
+        `UsageError: job.yaml: out: unknown placeholder {{ ${placeholder} }}: use {{ name }}, {{ date }}, {{ time }} or {{ run_id }}`,
       );
     },
   );

@@ -44,6 +44,12 @@ describe("a dry run", () => {
     });
   });
 
+  it("refuses what no directory can be named by", async () => {
+    expect(await errorOf(report(records(1), { out: "runs/{{ weekday }}" }))).toContain(
+      "the job: out: unknown placeholder {{ weekday }}",
+    );
+  });
+
   it("shows the first three requests as they would be sent", async () => {
     const { samples } = await report(records(5), { params: { temperature: 0 } });
     expect(samples.map(({ custom_id: id }) => id)).toEqual(["0", "1", "2"]);

@@ -41,6 +41,12 @@ describe("the status of a run", () => {
     );
   });
 
+  it("says how much of the input a trial is about", () => {
+    expect(status({ records: 12_000 })).toContain(
+      "\n\n  trial       the first 1,000 of the input's 12,000 records\n  items  ",
+    );
+  });
+
   it("says who works on it and when that should end", () => {
     const text = status({
       state: "running",

@@ -75,6 +75,12 @@ describe("the end of a run", () => {
     );
   });
 
+  it("says how much of the input a trial was about", () => {
+    expect(summary({ records: 12_000 })).toContain(
+      "\n\n  trial       the first 1,000 of the input's 12,000 records\n  items  ",
+    );
+  });
+
   it("counts what is pending", () => {
     expect(summaryOf({ items: someItems({ completed: 600, pending: 400 }) })).toContain(
       "600 completed, 400 pending",

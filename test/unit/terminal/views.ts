@@ -80,6 +80,7 @@ export function aResult(changes: Partial<ResultView> = {}): ResultView {
     reason: null,
     already_finished: false,
     unmatched: null,
+    records: 1_000,
     usage: aUsage(),
     budget: null,
     files: {
@@ -102,6 +103,7 @@ export function aStatus(changes: Partial<StatusView> = {}): StatusView {
     state: "finished",
     reason: null,
     input: "/srv/jobs/reviews.csv",
+    records: 1_000,
     created_at: "2026-01-02T02:00:00.123Z",
     updated_at: "2026-01-02T02:05:02.000Z",
     in_use_by: null,
