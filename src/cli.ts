@@ -18,10 +18,13 @@ try {
 
 const stop = new AbortController();
 const { EXIT } = await import("./commands/io.ts");
-const { interrupted } = await import("./commands/interrupted.ts");
+const { interrupted, STOPPED_AT_ONCE } = await import("./commands/interrupted.ts");
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(130);
+    if (stop.signal.aborted) {
+      process.stderr.write(`${process.stderr.isTTY ? "\n" : ""}${STOPPED_AT_ONCE}\n`);
+      process.exit(130);
+    }
     stop.abort(interrupted(signal));
   });
 }

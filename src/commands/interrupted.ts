@@ -3,7 +3,11 @@ import { RunStopped } from "../errors.ts";
 const STOPPING =
   "stopping: what is in flight will be finished and recorded (once more stops at once)";
 
-/** What the first Ctrl-C or SIGTERM means to a run. */
+/** What is said at the second Ctrl-C or SIGTERM. */
+export const STOPPED_AT_ONCE =
+  "stopped at once: calls in flight are given up (they may be charged); the same command goes on";
+
+/** What the first Ctrl-C, SIGTERM or closed terminal means to a run. */
 export function interrupted(signalName: string): RunStopped {
   return new RunStopped(
     "interrupted",

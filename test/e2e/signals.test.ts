@@ -81,7 +81,11 @@ it("stops at once at the second Ctrl-C, with 130, and the same command goes on",
     /"waiting":"stopping: 16 calls in flight, \d+ s at most; Ctrl-C again/.test(running.stdout),
   );
   running.kill("SIGINT");
-  expect((await running.exit).code).toBe(130);
+  const stopped = await running.exit;
+  expect([stopped.code, stopped.stderr]).toEqual([
+    130,
+    expect.stringMatching(/\nstopped at once: /),
+  ]);
   expect((await run.results()).length).toBe(50);
 
   expect((await world.nightshift(COMMAND)).code).toBe(0);
