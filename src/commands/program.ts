@@ -1,5 +1,6 @@
 import { Command } from "commander";
 
+import { parseAddress } from "../queue/address.ts";
 import { VERSION } from "../system/version.ts";
 import { addHousekeeping } from "./housekeeping.ts";
 import type { ExitCode, Io } from "./io.ts";
@@ -21,7 +22,13 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
     })
-    .addHelpText("after", PROGRAM_HELP);
+    .addHelpText("after", PROGRAM_HELP)
+    .hook("preAction", (_program, command) => {
+      const { redis } = command.opts<{ readonly redis?: string }>();
+      if (redis !== undefined && parseAddress(redis).password !== null) {
+        io.stderr.write(`warning: ${PASSWORD_SHOWS}\n`);
+      }
+    });
 
   addRunning(program, io, done);
   addLooking(program, io, done);
@@ -32,6 +39,10 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
   addRehearsing(program, io, done);
   return program;
 }
+
+const PASSWORD_SHOWS =
+  "a password in --redis shows in the machine's list of processes and in the shell's history: " +
+  "put the address into NIGHTSHIFT_REDIS_URL, in the environment or in .env";
 
 const PROGRAM_HELP = `
 Examples:

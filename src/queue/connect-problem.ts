@@ -34,7 +34,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/NOAUTH/, "It wants a password: write redis://user:password@host:6379 (NIGHTSHIFT_REDIS_URL)."],
   [
     /WRONGPASS|invalid password/i,
-    "User or password are wrong: correct them in NIGHTSHIFT_REDIS_URL; signs such as @ : / ? # % are written %40 %3A %2F %3F %23 %25.",
+    "User or password are wrong: correct them in NIGHTSHIFT_REDIS_URL (or --redis); signs such as @ : / ? # % are written %40 %3A %2F %3F %23 %25.",
   ],
   [/NOPERM/, RIGHTS],
   [
@@ -49,8 +49,8 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
 
 const PERHAPS_NO_TLS = "If that port does not speak TLS, write redis:// instead of rediss://. ";
 const START_IT =
-  "Start it, correct --redis (or NIGHTSHIFT_REDIS_URL), or leave it out: " +
-  "then Nightshift brings its own.";
+  "Start it, or correct --redis (or NIGHTSHIFT_REDIS_URL); " +
+  "`nightshift run` without either brings its own.";
 
 /** Explains what was thrown while connecting, with TLS or without. */
 export function explainProblem(thrown: unknown, tls: boolean): ConnectProblem {
@@ -60,7 +60,7 @@ export function explainProblem(thrown: unknown, tls: boolean): ConnectProblem {
   const silent = tls && code === "ETIMEDOUT" ? PERHAPS_NO_TLS : "";
   return {
     answered: name === "ReplyError" || (remedy !== undefined && !/ECONNRESET|EPIPE/.test(code)),
-    message,
+    message: message.replace(/\.$/, ""),
     remedy: remedy ?? silent + START_IT,
   };
 }

@@ -115,3 +115,15 @@ it("a password in the base URL is refused and not repeated", async () => {
   expect([exit.code, exit.stderr]).toEqual([1, expect.stringContaining("NIGHTSHIFT_API_KEY")]);
   expect(exit.stderr).not.toContain("p4ssw0rd");
 });
+
+it("says that a password in --redis shows in argv, without showing it again", async () => {
+  await using world = await World.open();
+  const at = (address: string): string[] => ["status", "--redis", address];
+  const shown = await world.nightshift(at("redis://team:p4ssword@127.0.0.1:1"));
+  expect([shown.code, shown.stderr]).toEqual([
+    1,
+    expect.stringMatching(/^warning: a password in --redis shows .*NIGHTSHIFT_REDIS_URL/),
+  ]);
+  expect(shown.stderr).not.toContain("p4ssword");
+  expect((await world.nightshift(at("redis://127.0.0.1:1"))).stderr).not.toContain("warning");
+});

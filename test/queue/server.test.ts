@@ -106,7 +106,7 @@ describe("the queue's server", () => {
 
   test("is refused with what to do when nobody answers at the address", async () => {
     await expect(startQueueServer(at("/nowhere/redis.sock"), NEVER)).rejects.toThrow(
-      /^Redis at \/nowhere\/redis\.sock does not answer: .*ENOENT.* leave it out: then Nightshift brings its own\.$/,
+      /^Redis at \/nowhere\/redis\.sock does not answer: .*ENOENT.* `nightshift run` without either brings its own\.$/,
     );
   });
 
