@@ -163,12 +163,19 @@ export function resolveAccess(environment: Environment, flag: string | null): Ga
     throw new UsageError(
       `there is no API key for ${baseUrl}: set NIGHTSHIFT_API_KEY in the environment${orIn(environment.dotEnv)}. ` +
         "For a gateway that asks for none, set it to any word." +
-        (environment.openaiApiKey === null
-          ? ""
-          : " OPENAI_API_KEY is sent only where OPENAI_BASE_URL or your own base URL points."),
+        whyNotOpenai(environment, flag),
     );
   }
   return { baseUrl, apiKey };
+}
+
+function whyNotOpenai({ openaiApiKey, openaiBaseUrl }: Environment, flag: string | null): string {
+  if (openaiApiKey === null) return "";
+  if (openaiBaseUrl === null) {
+    return " OPENAI_API_KEY is sent only where OPENAI_BASE_URL or your own base URL points.";
+  }
+  const named = flag === null ? "NIGHTSHIFT_BASE_URL" : "--base-url";
+  return ` OPENAI_API_KEY is sent only where OPENAI_BASE_URL points, and ${named} points elsewhere.`;
 }
 
 function orIn(dotEnv: DotEnv | null): string {

@@ -127,6 +127,20 @@ describe("which key goes where", () => {
     expect(refused).toThrow(/OPENAI_API_KEY is sent only where OPENAI_BASE_URL/);
     expect(refused).not.toThrow(/sk-1/);
   });
+
+  test.each([
+    [null, "NIGHTSHIFT_BASE_URL"],
+    [FLAG, "--base-url"],
+  ])("a refusal says which of two addresses differs (flag %s: %s)", (flag, named) => {
+    const environment = readEnvironment({
+      OPENAI_API_KEY: "sk-1",
+      OPENAI_BASE_URL: OPENAI,
+      NIGHTSHIFT_BASE_URL: NIGHTSHIFT,
+    });
+    expect(() => resolveAccess(environment, flag)).toThrow(
+      `only where OPENAI_BASE_URL points, and ${named} points elsewhere.`,
+    );
+  });
 });
 
 describe("a base URL", () => {
