@@ -103,8 +103,8 @@ export class AccountWatch {
     const reason = new RunStopped(
       "account",
       `each of the first ${FIRST_ITEMS_ALIKE} items failed in the same way (${code}): ${message}`,
-      "Correct the job (model, messages, params) and start afresh with --new, " +
-        "or run the same command again to go on all the same.",
+      "Correct the job (model, messages, params) and start afresh with --new " +
+        "(or, where --out or `out` names the directory, in another one), or run the same command again to go on all the same.",
     );
     return { action: "stop", reason };
   }
