@@ -32,6 +32,8 @@ export function classify(reply: Reply, options: ClassifyOptions): Verdict {
     : judgeError(reply, parsed, options.now);
 }
 
+const WEB_PAGE = "a web page answered instead of the API";
+
 const SILENCE: Readonly<
   Record<Unanswered["cause"], { readonly code: string; readonly possiblyBilled: boolean }>
 > = {
@@ -58,9 +60,7 @@ function judgeSilence({ cause, message }: Unanswered): Verdict {
 function judgeSuccess(reply: Answered, parsed: unknown, options: ClassifyOptions): Verdict {
   const problem = problemIn(parsed);
   if (problem !== null) return judgeHiddenError(reply, problem, options.now);
-  if (parsed === undefined && isHtml(reply.body)) {
-    return pause(reply, "base-url", "a web page answered instead of the API");
-  }
+  if (parsed === undefined && isHtml(reply.body)) return pause(reply, "base-url", WEB_PAGE);
   const finishReason = finishReasonIn(parsed);
   if (finishReason === null) return judgeNoAnswer(reply, parsed);
   if (finishReason === "content_filter") {
@@ -102,6 +102,9 @@ function judgeError(reply: Answered, parsed: unknown, now: number): Verdict {
 
 function judgeProblem(reply: Answered, problem: Problem, status: number, now: number): Verdict {
   const meaning = meaningOf(problem, status) ?? meaningOfStatus(status, problem, reply.body);
+  if (meaning.class === "pause-run" && meaning.trouble === "base-url" && isHtml(reply.body)) {
+    return pause(reply, "base-url", WEB_PAGE);
+  }
   const code = ownCode(problem) ?? nameOf(meaning, reply.status);
   const message = problem.message || `HTTP ${reply.status} without a word`;
   if (meaning.class === "retry") return retry(reply, code, message);

@@ -963,6 +963,12 @@ describe("the message of a failure", () => {
     expect(messageOf(answered(500, body))).toBe(expected);
   });
 
+  test.each([200, 404, 405, 501])("says of a page (%s) that it is no API", (status) => {
+    expect(messageOf(answered(status, SPA))).toBe(
+      "a web page answered instead of the API: New API",
+    );
+  });
+
   test("is kept short", () => {
     expect(messageOf(answered(500, "x".repeat(9000)))).toHaveLength(501);
   });
