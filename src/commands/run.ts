@@ -1,3 +1,4 @@
+import { hasFailedWith } from "../ledger/select.ts";
 import type { MetricsAddress } from "../metrics/http-server.ts";
 import { dryRun } from "../run/dry-run.ts";
 import type { RunEvent, RunResult } from "../run/events.ts";
@@ -8,7 +9,7 @@ import type { LogLevel } from "../system/log.ts";
 import { renderDryRun } from "../terminal/dry-run-text.ts";
 import { createProgressWriter } from "../terminal/progress-writer.ts";
 import { manyLines } from "../terminal/screen-text.ts";
-import { renderSummary } from "../terminal/summary.ts";
+import { renderFailed, renderSummary } from "../terminal/summary.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 import { type JobFlags, overridesOf } from "./job-flags.ts";
 
@@ -59,7 +60,10 @@ export async function report(
       ...(flags.logLevel !== undefined && { logLevel: flags.logLevel }),
       ...(flags.metricsPort !== undefined && { metrics: flags.metricsPort }),
     });
-    reporter.end(result);
+    const cut =
+      result.usage.items.failed > 0 &&
+      (await hasFailedWith("truncated", result.directory, result.run_id));
+    reporter.end(result, cut);
     return exitCodeOf(result);
   } finally {
     reporter.close();
@@ -77,7 +81,8 @@ async function createReporter(
   io: Io,
 ): Promise<{
   readonly onEvent: (event: RunEvent) => void;
-  end(result: RunResult): void;
+  /** @param cut whether items failed for want of `max_tokens`. */
+  end(result: RunResult, cut: boolean): void;
   close(): void;
 }> {
   const { color, workingDirectory } = io;
@@ -92,7 +97,6 @@ async function createReporter(
   const note = (text: string): void => writer.note(io.typed(text));
   if (!quiet) io.stopNotice.by(note);
   let lastProgressAt = -Infinity;
-  let cut = false;
   const emit = (event: RunEvent): void => {
     if (!json) return;
     if (event.event === "progress") {
@@ -118,9 +122,6 @@ async function createReporter(
         case "metrics":
           if (!quiet) note(`metrics: ${event.url}/metrics`);
           break;
-        case "item_failed":
-          cut ||= event.code === "truncated";
-          break;
         case "redis_lost":
           note("the connection to Redis is lost: trying again; nothing is lost with it");
           break;
@@ -139,19 +140,22 @@ async function createReporter(
           note(`continuing ${event.directory}: ${done} of ${event.items} items are done`);
           break;
         }
+        case "item_failed":
         case "ended":
           break;
       }
     },
-    end: (result) => {
+    end: (result, cut) => {
       writer.done();
       emit({ event: "ended", ...result });
-      const summary = renderSummary(result, { color, workingDirectory, cut });
-      // What to do about a run that stopped is said even when nothing else is.
-      if (!quiet) io.stderr.write(`${summary}\n`);
-      else if (result.reason !== null) {
-        io.stderr.write(`nightshift: ${result.reason.message}\n${result.reason.remedy}\n`);
-      }
+      const options = { color, workingDirectory, cut };
+      // What to do about a run that stopped, or items that failed, is said even when nothing else is.
+      const remedy =
+        result.reason === null
+          ? renderFailed(result, options)
+          : `${result.reason.message}\n${result.reason.remedy}`;
+      if (!quiet) io.stderr.write(`${renderSummary(result, options)}\n`);
+      else if (remedy !== null) io.stderr.write(`nightshift: ${remedy}\n`);
     },
     close: () => writer.done(),
   };

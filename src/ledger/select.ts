@@ -2,7 +2,7 @@ import { join } from "node:path";
 
 import { FILES } from "./files.ts";
 import type { ItemTable } from "./item-table.ts";
-import { parseLine } from "./line.ts";
+import { parseLine, tryParseLine } from "./line.ts";
 import { scanLedger } from "./scan.ts";
 
 /** A condition on a failed item: `code=timeout`, `class=retry`, `status=504`. */
@@ -46,6 +46,19 @@ export function pendingAmong(items: ItemTable, bound: number): Wanted {
     has: (index) => index < bound && items.state(index) === "pending",
     done: () => (size -= 1),
   };
+}
+
+/** Whether any item has failed with a code, in a ledger at rest. */
+export async function hasFailedWith(
+  code: string,
+  directory: string,
+  runId: string,
+): Promise<boolean> {
+  let found = false;
+  await scanLedger(join(directory, FILES.errors), runId, ({ index, bytes }) => {
+    if (index !== null) found ||= tryParseLine(bytes)?.nightshift.code === code;
+  });
+  return found;
 }
 
 /** The failed items that meet every condition. */

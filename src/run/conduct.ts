@@ -171,10 +171,11 @@ async function result(
     wallMs: workedMs(manifest, order.clock.now()),
     vanished: manifest.vanished,
   });
-  const usageFile = join(directory, FILES.usage);
+  let usageFile: string | null = join(directory, FILES.usage);
   try {
     if (!already) await replaceJson(usageFile, usage);
   } catch (error) {
+    usageFile = null;
     // The ledger is safe and usage.json is made from it at any time: a full disk may cost it.
     order.onEvent({ event: "warning", message: `usage.json was not written: ${messageOf(error)}` });
   }

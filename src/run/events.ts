@@ -71,7 +71,7 @@ export interface RunResult {
     readonly output: string | null;
     readonly results: string;
     readonly errors: string;
-    readonly usage: string;
+    readonly usage: string | null;
   };
   /** Where each model's price comes from; null where it is unknown. */
   readonly price_sources: Readonly<Record<string, string | null>>;

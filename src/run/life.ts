@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 
-import { type RunStopped, UsageError } from "../errors.ts";
+import { messageOf, type RunStopped, UsageError } from "../errors.ts";
 import { identityChanges, identityOf } from "../job/identity.ts";
 import type { PriceList } from "../job/pricing.ts";
 import type { ResolvedJob } from "../job/resolved-job.ts";
@@ -176,6 +176,12 @@ export async function endSitting(
     return manifest;
   } catch (error) {
     // The old manifest says `running`, which the same command continues just as well.
+    order.onEvent({
+      event: "warning",
+      message:
+        `run.json was not written (${messageOf(error)}): until the next sitting ` +
+        "`nightshift status` takes the run for one whose process was killed.",
+    });
     const { reason: code, message, remedy } = stop ?? diskStop(directory, error);
     return { ...manifest, state: "paused", reason: { code, message, remedy }, finished_at: null };
   }

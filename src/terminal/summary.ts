@@ -33,7 +33,7 @@ export interface ResultView {
     readonly output: string | null;
     readonly results: string;
     readonly errors: string;
-    readonly usage: string;
+    readonly usage: string | null;
   };
   readonly price_sources: PriceSources;
   readonly limits_found: LimitsView;
@@ -73,6 +73,14 @@ export function renderSummary(result: ResultView, options: SummaryOptions): stri
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join("\n"))
     .join("\n\n");
+}
+
+/** What is said of failed items where nothing else is said; null where none failed. */
+export function renderFailed(result: ResultView, options: SummaryOptions): string | null {
+  const { failed } = result.usage.items;
+  if (failed === 0) return null;
+  const { status, retry } = commandsFor(result, options);
+  return `${plural(failed, "item")} failed: \`${status}\` says why, \`${retry}\` asks again`;
 }
 
 function headline(result: ResultView, paint: Paint): string {
@@ -130,18 +138,30 @@ function fileRows({ files, usage }: ResultView, workingDirectory: string): Row[]
     ...(files.output === null ? [] : [row("output", place(files.output))]),
     row("results", place(files.results)),
     ...(usage.items.failed > 0 ? [row("errors", place(files.errors))] : []),
-    row("usage", place(files.usage)),
+    ...(files.usage === null ? [] : [row("usage", place(files.usage))]),
   ];
 }
 
-function nextRows(
-  { directory, usage }: ResultView,
-  { workingDirectory, cut = false }: SummaryOptions,
-): Row[] {
-  if (usage.items.failed === 0) return [];
-  const word = shellWord(shortPath(directory, workingDirectory));
+function nextRows(result: ResultView, options: SummaryOptions): Row[] {
+  const { completed, failed } = result.usage.items;
+  const { status, retry, output } = commandsFor(result, options);
   return [
-    row("why failed", `nightshift status ${word}`),
-    row("try again", `nightshift retry ${word}${cut ? " --param max_tokens=<more>" : ""}`),
+    ...(failed > 0 ? [row("why failed", status), row("try again", retry)] : []),
+    // Few items may be left, and what keeps them may last.
+    ...(result.state !== "finished" && completed > 0
+      ? [row("so far", `${output} writes what is there`)]
+      : []),
   ];
+}
+
+function commandsFor(
+  { directory }: ResultView,
+  { workingDirectory, cut = false }: SummaryOptions,
+): Record<"status" | "retry" | "output", string> {
+  const word = shellWord(shortPath(directory, workingDirectory));
+  return {
+    status: `nightshift status ${word}`,
+    retry: `nightshift retry ${word}${cut ? " --param max_tokens=<more>" : ""}`,
+    output: `nightshift export ${word}`,
+  };
 }

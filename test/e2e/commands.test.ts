@@ -68,9 +68,15 @@ describe("what a run says", () => {
     ]);
   });
 
-  it("is nothing with --quiet", async () => {
+  it("is nothing with --quiet but what to do about failed items", async () => {
     const exit = await world.nightshift(["run", "reviews.yaml", "--out", "quiet", "--quiet"]);
-    expect([exit.code, exit.stdout, exit.stderr]).toEqual([2, "", ""]);
+    expect([exit.code, exit.stdout, exit.stderr]).toEqual([
+      2,
+      "",
+      expect.stringMatching(
+        /^nightshift: \d+ items? failed: `nightshift status quiet`.*retry.*\n$/,
+      ),
+    ]);
   });
 
   it("holds no escape codes where stderr is no terminal", async () => {

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 
-import { type Condition, type Failures, failedAmong } from "../../../src/ledger/select.ts";
+import {
+  type Condition,
+  type Failures,
+  failedAmong,
+  hasFailedWith,
+} from "../../../src/ledger/select.ts";
 import { aCompleted, aFailed, openLedger, RUN_ID, runDirectory } from "./run-directory.ts";
 
 const TIMEOUT = { class: "retry", error: { code: "timeout", message: "" } } as const;
@@ -46,6 +51,17 @@ describe("of the failed items", () => {
   test("the codes are counted, of those that were not chosen too", async () => {
     const { failures } = await chosenBy({ field: "code", value: "tiemout" });
     expect(Object.fromEntries(failures.byCode)).toEqual({ content_filter: 2, timeout: 2 });
+  });
+
+  test("it is found whether any has failed with a code", async () => {
+    await using directory = await runDirectory();
+    const has = (code: string): Promise<boolean> => hasFailedWith(code, directory.path, RUN_ID);
+    expect(await has("timeout")).toBe(false);
+    const ledger = await openLedger(directory);
+    await ledger.record(aFailed(1, TIMEOUT));
+    await ledger.record(aFailed(2, REFUSED));
+    await ledger.close();
+    expect([await has("timeout"), await has("truncated")]).toEqual([true, false]);
   });
 
   test("a chosen one is done when it has its outcome", async () => {

@@ -230,11 +230,26 @@ describe("a sitting", () => {
   });
 
   describe("whose end cannot be written", () => {
-    const inAFile = async (path: string): Promise<ReturnType<typeof aScene>> => {
+    const inAFile = async (
+      path: string,
+      order = anOrder().order,
+    ): Promise<ReturnType<typeof aScene>> => {
       await mkdir(path, { recursive: true });
       await writeFile(join(path, "file"), "");
-      return aScene(anOrder().order, { directory: join(path, "file") });
+      return aScene(order, { directory: join(path, "file") });
     };
+
+    it("tells what `status` will take it for", async () => {
+      await using workspace = await aWorkspace();
+      const { order, events } = anOrder();
+      await endSitting(await inAFile(workspace.path, order), aManifest(), null);
+      expect(events).toEqual([
+        {
+          event: "warning",
+          message: expect.stringMatching(/^run\.json was not written .*status/) as string,
+        },
+      ]);
+    });
 
     it("has stopped all the same: `running` goes on as well as `paused`", async () => {
       await using workspace = await aWorkspace();

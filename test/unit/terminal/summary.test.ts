@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { renderSummary, type ResultView } from "../../../src/terminal/summary.ts";
+import { renderFailed, renderSummary, type ResultView } from "../../../src/terminal/summary.ts";
 import { aModel, aResult, aUsage, DIRECTORY, PLAIN, someItems } from "./views.ts";
 
 function summary(changes: Partial<ResultView> = {}): string {
@@ -49,6 +49,27 @@ describe("the end of a run", () => {
     expect(renderSummary(result, { ...PLAIN, cut: true })).toMatch(
       /nightshift retry runs\/reviews-20260102T020000Z --param max_tokens=<more>$/,
     );
+  });
+
+  it("tells of failed items in one line where nothing else is told", () => {
+    expect(renderFailed(aResult(), PLAIN)).toBeNull();
+    const result = aResult({ usage: aUsage({ items: someItems({ completed: 997, failed: 3 }) }) });
+    expect(renderFailed(result, { ...PLAIN, cut: true })).toBe(
+      "3 items failed: `nightshift status runs/reviews-20260102T020000Z` says why, " +
+        "`nightshift retry runs/reviews-20260102T020000Z --param max_tokens=<more>` asks again",
+    );
+  });
+
+  it("tells at a pause how to have what is there", () => {
+    const row = "so far      nightshift export runs/reviews-20260102T020000Z writes what is there";
+    expect(summary({ state: "paused", reason: REASON })).toMatch(new RegExp(`\n {2}${row}$`));
+    const none = aUsage({ items: someItems({ completed: 0, pending: 1_000 }) });
+    expect(summary({ state: "paused", reason: REASON, usage: none })).not.toContain("export");
+  });
+
+  it("names no usage.json that could not be written", () => {
+    const { files } = aResult();
+    expect(summary({ files: { ...files, usage: null } })).not.toContain("usage.json");
   });
 
   it("says why a run is paused and what to do", () => {
