@@ -89,7 +89,10 @@ export async function sendNotices(notifier: Notifier): Promise<string[]> {
         return deliveries.flatMap(({ letter, problem, isGivenUp }) =>
           problem === null
             ? []
-            : [`${hostOf(letter.url)} was not told: ${problem}${isGivenUp ? "; given up" : ""}`],
+            : [
+                `${receiverOf(letter.url)} was not told of ${subjectOf(letter.notice)}: ${problem}; ` +
+                  (isGivenUp ? "given up after a week" : "the next run or scheduler tries again"),
+              ],
         );
       } finally {
         await lock.release();
@@ -123,6 +126,11 @@ function outboxOf({ stateDirectory, workingDirectory }: Notifier): string {
     : join(stateDirectory, "outbox");
 }
 
-function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host : "the webhook";
+/** The rest of the address often is a secret. */
+function receiverOf(url: string): string {
+  return URL.canParse(url) ? `the webhook at ${new URL(url).host}` : "the webhook";
+}
+
+function subjectOf({ job, run_id: runId }: Readonly<Record<string, unknown>>): string {
+  return typeof runId === "string" ? `run ${runId}` : `a skipped firing of ${String(job)}`;
 }
