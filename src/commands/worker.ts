@@ -4,7 +4,7 @@ import { startWorker } from "../run/worker/start-worker.ts";
 import { systemClock } from "../system/clock.ts";
 import { type LogLevel, openStderrLog } from "../system/log.ts";
 import { manyLines } from "../terminal/screen-text.ts";
-import { renderWorkerLine } from "../terminal/worker-line.ts";
+import { createWorkerLines } from "../terminal/worker-line.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 
 /** What `nightshift worker` takes. */
@@ -20,15 +20,13 @@ export interface WorkerFlags {
   readonly metricsPort?: MetricsAddress;
 }
 
-const LINE_EVERY_MS = 10_000;
-
 /** Helps the runs on a shared Redis, and tells how that goes. */
 export async function workerCommand(flags: WorkerFlags, io: Io): Promise<ExitCode> {
   const say = (text: string): void => void io.stderr.write(`${manyLines(text)}\n`);
   const sayUnlessQuiet = (text: string): void => {
     if (flags.quiet !== true) say(text);
   };
-  let nextLineAt = systemClock.monotonic() + LINE_EVERY_MS;
+  const showProgress = createWorkerLines(systemClock, sayUnlessQuiet);
   const onEvent = (event: WorkerEvent): void => {
     if (flags.json === true) io.stdout.write(`${JSON.stringify(event)}\n`);
     switch (event.event) {
@@ -54,9 +52,7 @@ export async function workerCommand(flags: WorkerFlags, io: Io): Promise<ExitCod
         say(`Redis is back after ${event.seconds} s`);
         break;
       case "progress":
-        if (systemClock.monotonic() < nextLineAt) break;
-        nextLineAt = systemClock.monotonic() + LINE_EVERY_MS;
-        sayUnlessQuiet(renderWorkerLine(event));
+        showProgress(event);
         break;
       case "ended":
         sayUnlessQuiet(`worker ended: ${event.completed} completed, ${event.failed} failed`);

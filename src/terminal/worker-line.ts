@@ -12,6 +12,25 @@ export interface WorkerView {
   readonly waiting: string | null;
 }
 
+const LINE_EVERY_MS = 10_000;
+
+/** Says now and then where a worker stands; one that is idle has nothing new to say. */
+export function createWorkerLines(
+  clock: { monotonic(): number },
+  write: (line: string) => void,
+): (view: WorkerView) => void {
+  let nextAt = clock.monotonic() + LINE_EVERY_MS;
+  let said = "";
+  return (view) => {
+    const line = renderWorkerLine(view);
+    const now = clock.monotonic();
+    if (now < nextAt || line === said) return;
+    nextAt = now + LINE_EVERY_MS;
+    said = line;
+    write(line);
+  };
+}
+
 /** Where a worker stands in one plain line. */
 export function renderWorkerLine(view: WorkerView): string {
   const { runs, completed, failed, waiting, in_flight: calls } = view;
