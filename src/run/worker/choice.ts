@@ -44,6 +44,14 @@ export function chooseRun({ runId, terms, state }: KnownRun, taste: Taste): Choi
   return { kind: "serve", terms };
 }
 
+/** What is said of runs that would be served, were they not paused. */
+export function pausedAmong(runs: readonly KnownRun[], taste: Taste): string[] {
+  return runs
+    .filter((run) => run.state === "paused")
+    .filter((run) => chooseRun({ ...run, state: "running" }, taste).kind === "serve")
+    .map(({ runId }) => `run ${runId} is paused: \`nightshift resume ${runId}\` lets it go on`);
+}
+
 /** The limits that all of these runs keep to: the account is the same. */
 export function strictest(terms: Iterable<Pick<RunTerms, "rpm" | "tpm">>): {
   readonly rpm: number | null;

@@ -14,7 +14,7 @@ import { GatewayHealth } from "../gateway-health.ts";
 import { outageStop } from "../preflight.ts";
 import { RateMeter } from "../rate-meter.ts";
 import { HELD_PER_SLOT } from "../share.ts";
-import { chooseRun, strictest, type Taste } from "./choice.ts";
+import { chooseRun, pausedAmong, strictest, type Taste } from "./choice.ts";
 import type { WorkerEvent, WorkerResult } from "./events.ts";
 import { ServedRun } from "./served-run.ts";
 import { Turns } from "./turns.ts";
@@ -100,8 +100,10 @@ export class Worker {
     this.#join(runs);
     this.#part(runs);
     this.#shareOut();
-    if (!this.#parts.once || this.#leaving.size > 0) return true;
-    return this.#isExpected(runs);
+    if (!this.#parts.once || this.#leaving.size > 0 || (await this.#isExpected(runs))) return true;
+    // Whoever waits for nothing more shall know what did not move.
+    for (const why of pausedAmong(runs, this.#taste)) this.#tellOnce(why);
+    return false;
   }
 
   #join(runs: readonly KnownRun[]): void {

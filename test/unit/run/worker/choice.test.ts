@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { KnownRun, RunTerms } from "../../../../src/queue/run-info.ts";
-import { chooseRun, strictest } from "../../../../src/run/worker/choice.ts";
+import { chooseRun, pausedAmong, strictest } from "../../../../src/run/worker/choice.ts";
 import { matchesPattern } from "../../../../src/run/worker/pattern.ts";
 
 const TASTE = { baseUrl: "https://gateway.test/v1", pattern: "*" };
@@ -103,4 +103,16 @@ test("the strictest limits of all runs hold, each by itself", () => {
       { rpm: null, tpm: 10_000 },
     ]),
   ).toEqual({ rpm: 50, tpm: 9_000 });
+});
+
+test("a worker names the paused runs that it would serve, and how they go on", () => {
+  const runs = [
+    run({ runId: "a", state: "paused" }),
+    run({ runId: "b" }),
+    run({ runId: "c", state: "paused", terms: terms({ budget: true }) }),
+  ];
+  expect(pausedAmong(runs, TASTE)).toEqual([
+    "run a is paused: `nightshift resume a` lets it go on",
+  ]);
+  expect(pausedAmong(runs, { ...TASTE, pattern: "b*" })).toEqual([]);
 });
