@@ -18,6 +18,9 @@ const STALLED_CHECK_MS = 7_000;
 /** How long one blocking look at an empty queue lasts, in seconds; closing does not wait for it. */
 const DRAIN_DELAY_S = 5;
 
+/** After a look that failed with its connection; BullMQ's own 15 s would be lost once it is back. */
+const LOOK_AGAIN_MS = 1_000;
+
 /** One item as it was handed out. */
 export interface Handed {
   readonly item: Item;
@@ -120,6 +123,7 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
       drainDelay: DRAIN_DELAY_S,
+      runRetryDelay: LOOK_AGAIN_MS,
       // By default BullMQ fails a job unseen when its worker dies a second time.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       removeOnComplete: { count: 0 },
