@@ -37,9 +37,11 @@ process.on("SIGHUP", () => {
   isHungUp = true;
   stop.abort(interrupted("SIGHUP"));
 });
+let isToldOfStdout = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // Whoever reads our output may stop reading: `nightshift models | head -1`.
-  if (error.code === "EPIPE" || isHungUp) return;
+  if (error.code === "EPIPE" || isHungUp || isToldOfStdout) return;
+  isToldOfStdout = true;
   process.stderr.write(
     `nightshift: what belongs on stdout cannot be written there: ${error.message}\n` +
       "Make room, or send it elsewhere, then run the same command again.\n",

@@ -5,7 +5,7 @@ import type { LogLevel } from "../system/log.ts";
 /** The flags that say what is asked about which records. */
 export function addJobOptions(command: Command): Command {
   return command
-    .option("--out <dir>", "run directory; may hold {{ name }} {{ date }} {{ time }} {{ run_id }}")
+    .option("--out <dir>", "run directory; may hold {{name}} {{date}} {{time}} {{run_id}}")
     .option("--prompt <template>", "the user message, a Liquid template over the columns")
     .option("--system <template>", "the system message")
     .option("--id-column <column>", "column that names the items; its values must differ")

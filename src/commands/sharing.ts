@@ -38,7 +38,7 @@ export function addShared(program: Command, io: Io, done: (code: ExitCode) => vo
       .description(steering[name])
       .argument("<run-id>", "as `nightshift status` names it")
       .option("--json", "the result as JSON on stdout")
-      .addHelpText("after", STEER_HELP)
+      .addHelpText("after", steerHelp(name))
       .action(async (runId: string, flags: SteerFlags) => {
         const { steerCommand } = await import("./steer.ts");
         done(await steerCommand(name, runId, flags, io));
@@ -57,10 +57,10 @@ It finds the runs by itself, the old and the new, and takes from all of them in 
 own (NIGHTSHIFT_API_KEY), and goes only to its own base URL. Ctrl-C or SIGTERM finishes what is in
 flight.`;
 
-const STEER_HELP = `
+const steerHelp = (name: string): string => `
 Examples:
   $ nightshift status --redis redis://10.0.0.5:6379            the runs there, with their ids
-  $ nightshift pause reviews-20260102t020000z-x3k2a            (NIGHTSHIFT_REDIS_URL names the Redis)
-  $ nightshift resume reviews-20260102t020000z-x3k2a
+  $ nightshift ${name} reviews-20260102t020000z-x3k2a --redis redis://10.0.0.5:6379
+  $ nightshift ${name} reviews-20260102t020000z-x3k2a           (NIGHTSHIFT_REDIS_URL names the Redis)
 
 A run that has its own queue (no --redis) is ended by Ctrl-C, and goes on with the same command.`;

@@ -68,6 +68,16 @@ describe("what a run says", () => {
     ]);
   });
 
+  it.runIf(existsSync("/dev/full"))("without room on stdout is told of once", () => {
+    const shell = 'exec "$0" "$1" run reviews.yaml --out json --json > /dev/full';
+    const { stderr } = spawnSync("sh", ["-c", shell, process.execPath, CLI], {
+      cwd: world.directory,
+      encoding: "utf8",
+      env: world.variables(),
+    });
+    expect(stderr.match(/ENOSPC/g)).toEqual(["ENOSPC"]);
+  });
+
   it("is nothing with --quiet but what to do about failed items", async () => {
     const exit = await world.nightshift(["run", "reviews.yaml", "--out", "quiet", "--quiet"]);
     expect([exit.code, exit.stdout, exit.stderr]).toEqual([
@@ -458,6 +468,8 @@ describe("the command line", () => {
     ["clean"],
     ["worker"],
     ["pause"],
+    ["resume"],
+    ["cancel"],
     ["scheduler"],
     ["schedule", "list"],
     ["schedule", "next"],
