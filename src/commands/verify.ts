@@ -1,4 +1,5 @@
 import { verifyRun } from "../ledger/verify.ts";
+import { plural } from "../terminal/format.ts";
 import { EXIT, type ExitCode, type Io } from "./io.ts";
 
 /** Proves that a run directory is whole, or says what is wrong with it. */
@@ -16,13 +17,13 @@ export async function verifyCommand(
   if (ok && flags.json !== true && flags.quiet !== true) {
     const { items, completed, failed, pending } = report;
     io.stdout.write(
-      `${directory} is whole: ${items ?? "?"} items = ${completed} completed + ${failed} failed + ${pending ?? "?"} pending, ` +
+      `${directory} is whole: ${items === null ? "? items" : plural(items, "item")} = ${completed} completed + ${failed} failed + ${pending ?? "?"} pending, ` +
         "none twice, no torn line\n",
     );
   }
   if (!ok && flags.json !== true) {
     io.stderr.write(
-      `${directory} has ${report.faults.length} fault(s):\n${report.faults.map((fault) => `  ${fault}\n`).join("")}`,
+      `${directory} has ${plural(report.faults.length, "fault")}:\n${report.faults.map((fault) => `  ${fault}\n`).join("")}`,
     );
   }
   return ok ? EXIT.ok : EXIT.usage;

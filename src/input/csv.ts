@@ -115,7 +115,12 @@ function breaksIn(values: readonly string[]): number {
 }
 
 function ragged(where: string, values: readonly string[], width: number): string {
-  return `${where}: found ${values.length} values where the header has ${width}. Put a value that holds a delimiter or a line break in double quotes.`;
+  const found = `${values.length} ${values.length === 1 ? "value" : "values"}`;
+  const advice =
+    values.length > width
+      ? "Put a value that holds a delimiter or a line break in double quotes."
+      : "Each column needs a value, if an empty one; put one that holds a line break in double quotes.";
+  return `${where}: found ${found} where the header has ${width}. ${advice}`;
 }
 
 function explained(error: CsvError, where: string): UsageError {

@@ -24,6 +24,9 @@ export function fieldProblems(issue: z.core.$ZodIssue): FieldProblem[] {
 }
 
 function fieldHint(key: string, path: readonly PropertyKey[]): string {
+  if (/^api_?key$/i.test(key)) {
+    return "A key never stands in a file that is shared: set NIGHTSHIFT_API_KEY, in the environment or in .env.";
+  }
   const known = Object.keys(shapeAt(path).properties ?? {});
   const near = nearest(key, known);
   if (near !== undefined) return `Did you mean \`${near}\`?`;

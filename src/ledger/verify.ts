@@ -68,7 +68,9 @@ export async function verifyRun(directory: string): Promise<Verification> {
   const ended = items.completed + items.failed;
   const pending = total === null ? null : total - ended;
   if (manifest.state === "finished" && pending !== 0) {
-    fault(`the run says it is finished, but ${pending ?? "unknown"} items have no outcome`);
+    fault(
+      `the run says it is finished, but ${pending ?? "unknown"} ${pending === 1 ? "item has" : "items have"} no outcome`,
+    );
   }
   return {
     runId: manifest.run_id,

@@ -148,7 +148,7 @@ async function finish(
     if (pending === 0) return null;
     return new RunStopped(
       "paused",
-      `${pending} items have not been asked yet`,
+      `${pending} ${pending === 1 ? "item has" : "items have"} not been asked yet`,
       "`nightshift run` with the same job and without --first asks them; the same command does not.",
     );
   } catch (error) {

@@ -198,8 +198,8 @@ function retriesRows(retries: Readonly<Record<string, number>>): Row[] {
   const causes = Object.entries(retries).toSorted(([, a], [, b]) => b - a);
   if (causes.length === 0) return [];
   const sum = causes.reduce((total, [, count]) => total + count, 0);
-  const list = causes.map(([cause, count]) => `${formatCount(count)} ${oneLine(cause)}`);
-  return [row("retries", `${formatCount(sum)}: ${list.join(", ")}`)];
+  const list = causes.map(([cause, count]) => `${formatCount(count)} ${oneLine(cause)}`).join(", ");
+  return [row("retries", causes.length === 1 ? list : `${formatCount(sum)}: ${list}`)];
 }
 
 function failedUsageText({ failed_usage: failed }: UsageView, paint: Paint): string {

@@ -73,8 +73,14 @@ describe("CSV", () => {
   });
 
   it.each([
-    ["id,text\n1,a\n\n2\n", "a.csv:4: found 1 values where the header has 2."],
-    ["id,text\n1,a,b\n", "a.csv:2: found 3 values where the header has 2."],
+    [
+      "id,text\n1,a\n\n2\n",
+      "a.csv:4: found 1 value where the header has 2. Each column needs a value",
+    ],
+    [
+      "id,text\n1,a,b\n",
+      "a.csv:2: found 3 values where the header has 2. Put a value that holds a delimiter",
+    ],
     [
       'id,text\n1,"a\nb"\n2,"x\n3,y\n',
       "a.csv:4: a double quote in the record that starts here is never closed.",

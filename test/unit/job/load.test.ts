@@ -138,6 +138,10 @@ describe("a job file that is wrong", () => {
     ["concurency: 5", "has no field `concurency`. Did you mean `concurrency` in `limits`?"],
     ["temperature: 0", "what else the request holds in `params`."],
     ["prompt: Hi", "The prompt belongs in `messages`"],
+    [
+      "api_key: sk-1",
+      "has no field `api_key`. A key never stands in a file that is shared: set NIGHTSHIFT_API_KEY",
+    ],
     ["limits: { rps: 5 }", "`limits` has no field `rps`. Did you mean `rpm`?"],
     ["limits: 5", "`limits` must be a group of fields (`name: value`), and is 5"],
     ["limits: { rpm: many }", '`limits.rpm` must be a number, and is the text "many"'],

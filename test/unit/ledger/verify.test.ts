@@ -109,6 +109,10 @@ describe("a fault", () => {
     expect(await faultsOf([completed(0)], [failed(1)], { state: "finished" })).toEqual([
       "the run says it is finished, but 2 items have no outcome",
     ]);
+    const most = [completed(0), completed(1), completed(2)];
+    expect(await faultsOf(most, [], { state: "finished" })).toEqual([
+      "the run says it is finished, but 1 item has no outcome",
+    ]);
   });
 
   test("is told of twenty times at most, and all lines are counted nevertheless", async () => {

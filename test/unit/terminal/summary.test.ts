@@ -125,6 +125,7 @@ describe("the end of a run", () => {
     expect(summaryOf({ retries: { http_500: 45, rate_limited: 200, timeout: 100 } })).toContain(
       "retries     345: 200 rate_limited, 100 timeout, 45 http_500",
     );
+    expect(summaryOf({ retries: { http_500: 1_000 } })).toContain("retries     1,000 http_500\n");
   });
 
   it("explains calls that may have been billed", () => {
