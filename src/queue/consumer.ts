@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { type Job, WaitingError, Worker } from "bullmq";
 
+import { messageOf } from "../errors.ts";
 import type { Item } from "../item.ts";
 import { queueName, type RunPlace } from "./keys.ts";
 import { type Load, unpack } from "./parcel.ts";
@@ -85,36 +88,36 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
     worker.concurrency = room.fit();
   };
   const holds = new Takeovers(options);
-  const worker = new Worker<Load>(
-    queueName(runId),
-    async (job: Job<Load>, token = "") => {
-      const items = unpack(job.data);
-      if (items.length > together) return;
-      const { id: parcel = "", stalledCounter } = job;
-      const [only] = items.length === 1 ? items : [];
-      // Only the owner takes several, and with it its run dies: nobody else has died with these.
-      const takeovers = only === undefined ? 0 : await holds.deaths(parcel, stalledCounter);
-      const held = room.take(items.length);
-      const take = (item: Item): Promise<Handled> =>
-        handle({ item, parcel, takeovers, token }).finally(() => room.itemOver(held));
-      fit();
-      try {
-        if (only !== undefined) {
-          const handled = await holds.holding(parcel, () => take(only));
-          if (handled === "done") return;
-          if (handled === "back") await job.moveToWait(token).catch(onError);
-          throw new WaitingError();
-        }
-        const takeOne = async (item: Item): Promise<void> => {
-          if ((await take(item)) !== "done") onBack?.(item);
-        };
-        await Promise.race([Promise.all(items.map(takeOne)), held.letGo]);
-      } finally {
-        room.gone(held);
-        fit();
+  const { onRenewed, onLost } = options;
+  const work = async (job: Job<Load>, token = ""): Promise<void> => {
+    const items = unpack(job.data);
+    if (items.length > together) return;
+    const { id: parcel = "", stalledCounter } = job;
+    const [only] = items.length === 1 ? items : [];
+    // Only the owner takes several, and with it its run dies: nobody else has died with these.
+    const takeovers = only === undefined ? 0 : await holds.deaths(parcel, stalledCounter);
+    const held = room.take(items.length);
+    const take = (item: Item): Promise<Handled> =>
+      handle({ item, parcel, takeovers, token }).finally(() => room.itemOver(held));
+    fit();
+    try {
+      if (only !== undefined) {
+        const handled = await holds.holding(parcel, () => take(only));
+        if (handled === "done") return;
+        if (handled === "back") await job.moveToWait(token).catch(onError);
+        throw new WaitingError();
       }
-    },
-    {
+      const takeOne = async (item: Item): Promise<void> => {
+        if ((await take(item)) !== "done") onBack?.(item);
+      };
+      await Promise.race([Promise.all(items.map(takeOne)), held.letGo]);
+    } finally {
+      room.gone(held);
+      fit();
+    }
+  };
+  const open = (): Worker<Load> => {
+    const opened = new Worker<Load>(queueName(runId), work, {
       connection,
       prefix,
       name,
@@ -128,33 +131,58 @@ export function consumeRunQueue(options: ConsumerOptions): Consumer {
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
-    },
-  );
-  worker.on("error", onError);
-  const { onRenewed, onLost } = options;
-  if (onRenewed) worker.on("locksRenewed", ({ jobIds }) => onRenewed(jobIds));
-  worker.on("lockRenewalFailed", (ids) => {
-    holds.lost(ids).catch(onError);
-    onLost?.(ids);
-  });
+    });
+    opened.on("error", onError);
+    if (onRenewed) opened.on("locksRenewed", ({ jobIds }) => onRenewed(jobIds));
+    opened.on("lockRenewalFailed", (ids) => {
+      holds.lost(ids).catch(onError);
+      onLost?.(ids);
+    });
+    return opened;
+  };
 
+  let worker = open();
+  let isReady = false;
+  let isPaused = false;
   let closing: Promise<void> | undefined;
+  const begin = async (): Promise<void> => {
+    for (;;) {
+      try {
+        await worker.waitUntilReady();
+        break;
+      } catch (error) {
+        if (closing !== undefined) return;
+        onError(error instanceof Error ? error : new Error(messageOf(error)));
+      }
+      // BullMQ never gets over a connection that is lost while it is being opened.
+      worker.close(true).catch(onError);
+      await sleep(LOOK_AGAIN_MS, undefined, { ref: false });
+      if (closing !== undefined) return;
+      worker = open();
+    }
+    isReady = true;
+    if (isPaused) await worker.pause(true);
+    else await worker.run();
+  };
   return {
     start: () => {
-      worker.run().catch(onError);
+      begin().catch(onError);
     },
     setCapacity: (items) => {
       room.capacity = items;
       fit();
     },
     pause: () => {
+      isPaused = true;
       worker.pause(true).catch(onError);
     },
     resume: () => {
-      worker.resume().catch(onError);
+      isPaused = false;
+      if (isReady) worker.resume().catch(onError);
     },
     close: () => (closing ??= worker.close()),
     abandon: () => {
+      closing ??= Promise.resolve();
       // Where a proper close is under way, this is its promise, which may never settle.
       worker.close(true).catch(onError);
     },

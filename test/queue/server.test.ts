@@ -77,6 +77,34 @@ describe("the embedded Valkey", () => {
     await queue.close();
   });
 
+  test("a consumer that lost it while it was connecting takes items when it is back", async () => {
+    const { thread, valkey } = await started();
+    connection = await connect(valkey.socketPath);
+    const place = { connection, prefix: "nightshift", runId: "run" };
+    const queue = openRunQueue(place, () => {});
+    const handed = new Set<number>();
+    const errors: string[] = [];
+    const consumer = consumeRunQueue({
+      ...place,
+      name: "owner",
+      capacity: 2,
+      handle: ({ item }) => {
+        handed.add(item.index);
+        return Promise.resolve("done");
+      },
+      onError: ({ message }) => errors.push(message),
+    });
+    consumer.start();
+    const back = new Promise((resolve) => connection?.once("ready", resolve));
+    await thread.terminate();
+    await back;
+    await addAlone(queue, [{ index: 1, customId: "a", model: "m", body: "{}" }]);
+    await until(() => handed.has(1));
+    expect(errors).toContain("Connection is closed.");
+    await consumer.close();
+    await queue.close();
+  });
+
   test("stays closed when it is closed while its dead thread is being replaced", async () => {
     const { thread, valkey } = await started();
     const later: Worker[] = [];
