@@ -6,7 +6,7 @@ import type { Verdict } from "./verdict.ts";
 const SHRINK_EVERY_MS = 1_000;
 /** How much of a limit is used. One call has many tokens: they come less evenly than calls do. */
 const REQUESTS_USED = 0.96;
-const TOKENS_USED = 0.945;
+const TOKENS_USED = 0.935;
 
 export interface LimitFinderOptions {
   /** Calls in flight at most. */

@@ -306,7 +306,7 @@ describe("the governor", () => {
     permit.report(ODD, null);
     const got = enter(400);
     await settle();
-    expect([governor.holdup, got.length]).toEqual([{ kind: "tpm", perMinute: 56_700 }, 0]);
+    expect([governor.holdup, got.length]).toEqual([{ kind: "tpm", perMinute: 56_100 }, 0]);
     await governor.close();
   });
 
