@@ -9,7 +9,7 @@ import { messageOf } from "./errors.ts";
 export interface WallTimes {
   /** The first one after `wall`; null where there is none any more. */
   next(wall: number): number | null;
-  /** Whether every hour of a day that has any has some. */
+  /** Whether there is one in each hour of the days on which there is one at all. */
   readonly isEveryHour: boolean;
   /** Whether a day has more than one. */
   readonly isSeveralADay: boolean;

@@ -20,7 +20,6 @@ export const SURE_MS = LOCK_MS - 1_000;
 const STALLED_CHECK_MS = 7_000;
 /** How long one blocking look at an empty queue lasts, in seconds; closing does not wait for it. */
 const DRAIN_DELAY_S = 5;
-
 /** After a look that failed with its connection; BullMQ's own 15 s would be lost once it is back. */
 const LOOK_AGAIN_MS = 1_000;
 
@@ -29,7 +28,7 @@ export interface Handed {
   readonly item: Item;
   /** The id of the parcel that it came in. */
   readonly parcel: string;
-  /** Workers that died with this item in a row. */
+  /** Workers that have died with this item. */
   readonly takeovers: number;
   /** Names this handing out, where the item may have been handed out again since. */
   readonly token: string;
@@ -82,13 +81,13 @@ export interface ConsumerOptions extends RunPlace {
 }
 
 export function consumeRunQueue(options: ConsumerOptions): Consumer {
-  const { runId, connection, prefix, name, together = 1, handle, onBack, onError } = options;
+  const { runId, connection, prefix, name, together = 1, handle } = options;
+  const { onBack, onRenewed, onLost, onError } = options;
   const room = new Room(options.capacity, together);
   const fit = (): void => {
     worker.concurrency = room.fit();
   };
   const holds = new Takeovers(options);
-  const { onRenewed, onLost } = options;
   const work = async (job: Job<Load>, token = ""): Promise<void> => {
     const items = unpack(job.data);
     if (items.length > together) return;

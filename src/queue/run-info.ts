@@ -1,15 +1,7 @@
 import * as z from "zod";
 
 import type { Connection } from "./connection.ts";
-import {
-  handsKey,
-  infoKey,
-  outcomesKey,
-  ownerKey,
-  type Place,
-  type RunPlace,
-  runsKey,
-} from "./keys.ts";
+import { infoKey, outcomesKey, ownerKey, type Place, type RunPlace, runsKey } from "./keys.ts";
 
 /** An owner that has not been heard of for this long is dead. */
 const OWNER_LIVES_MS = 5_000;
@@ -210,34 +202,6 @@ export async function readRun(place: RunPlace): Promise<KnownRun | null> {
     counts: parsed(progressSchema, counts),
     hasOwner: owners > 0,
   };
-}
-
-/** A worker tells which items of a run it has in hand, should Redis forget who took what. */
-export async function showHands(
-  place: RunPlace,
-  worker: string,
-  indexes: readonly number[],
-  livesMs: number,
-): Promise<void> {
-  await place.connection.set(handsKey(place, worker), indexes.join(","), "PX", livesMs);
-}
-
-/** The worker has nothing in hand any more. */
-export async function hideHands(place: RunPlace, worker: string): Promise<void> {
-  await place.connection.del(handsKey(place, worker));
-}
-
-/** The items that these workers have in hand. */
-export async function seeHands(
-  place: RunPlace,
-  workers: readonly string[],
-): Promise<ReadonlySet<number>> {
-  const hands = await Promise.all(
-    workers.map((worker) => place.connection.get(handsKey(place, worker))),
-  );
-  return new Set(
-    hands.flatMap((text) => (text === null || text === "" ? [] : text.split(",").map(Number))),
-  );
 }
 
 function stateOf(text: string): RunState {

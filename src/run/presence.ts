@@ -1,6 +1,7 @@
 import { messageOf } from "../errors.ts";
 import { LONGEST_RECONNECT_PAUSE_MS } from "../queue/connection.ts";
 import { SURE_MS } from "../queue/consumer.ts";
+import { seeHands } from "../queue/hands.ts";
 import type { RunPlace } from "../queue/keys.ts";
 import {
   announceRun,
@@ -9,7 +10,6 @@ import {
   type RunCounts,
   type RunState,
   type RunTerms,
-  seeHands,
   stopRun,
 } from "../queue/run-info.ts";
 import { type WorkerCard, workersOnline } from "../queue/worker-roll.ts";

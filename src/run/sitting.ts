@@ -180,7 +180,8 @@ export async function sit(parts: SittingParts): Promise<boolean> {
     inbox?.start();
     fit();
     consumer?.start();
-    const isAlone = (): boolean => parts.works && elsewhere?.hasWorkers() !== true;
+    // A run with a budget is worked on by its owner alone; yet workers of before may still drop parcels.
+    const mayTravelTogether = (): boolean => parts.works && elsewhere?.hasWorkers() !== true;
     const add = async (parcels: readonly Parcel[]): Promise<void> => {
       try {
         await untilStopped(queue.add(parcels), stopping);
@@ -195,7 +196,7 @@ export async function sit(parts: SittingParts): Promise<boolean> {
       items: parts.items,
       isWanted: (index) => wanted.has(index),
       isInHandElsewhere: (index) => inHandElsewhere.has(index),
-      together: () => (isAlone() ? most : 1),
+      together: () => (mayTravelTogether() ? most : 1),
       add,
       window,
       hold,

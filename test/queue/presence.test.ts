@@ -2,15 +2,9 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import type { Connection } from "../../src/queue/connection.ts";
+import { hideHands, showHands } from "../../src/queue/hands.ts";
 import type { RunPlace } from "../../src/queue/keys.ts";
-import {
-  hideHands,
-  readRun,
-  type RunState,
-  type RunTerms,
-  showHands,
-  wantRun,
-} from "../../src/queue/run-info.ts";
+import { readRun, type RunState, type RunTerms, wantRun } from "../../src/queue/run-info.ts";
 import { signOff, signOn } from "../../src/queue/worker-roll.ts";
 import { Presence } from "../../src/run/presence.ts";
 import { FakeClock } from "../fakes/fake-clock.ts";

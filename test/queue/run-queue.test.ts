@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 
 import type { Item } from "../../src/item.ts";
 import type { Connection } from "../../src/queue/connection.ts";
-import { type Consumer, consumeRunQueue } from "../../src/queue/consumer.ts";
+import { type Consumer, type ConsumerOptions, consumeRunQueue } from "../../src/queue/consumer.ts";
 import { together } from "../../src/queue/parcel.ts";
 import { openRunQueue, queueDepth, type RunQueue } from "../../src/queue/run-queue.ts";
 import { addAlone, missingAlone } from "./alone.ts";
@@ -53,25 +53,32 @@ for (const kind of SERVER_KINDS) {
     });
 
     /** Starts a consumer that is closed after the test. */
+    function start(options: Pick<ConsumerOptions, "handle"> & Partial<ConsumerOptions>): Consumer {
+      const place = { connection, prefix: PREFIX, runId };
+      const consumer = consumeRunQueue({
+        ...place,
+        name: "owner",
+        capacity: 4,
+        onError,
+        ...options,
+      });
+      consumers.push(consumer);
+      consumer.start();
+      return consumer;
+    }
+
+    /** Starts one that takes items one by one and brings each to its end. */
     function consuming(
       handle: (item: Item, takeovers: number) => Promise<void>,
       capacity = 4,
     ): Consumer {
-      const consumer = consumeRunQueue({
-        connection,
-        prefix: PREFIX,
-        runId,
-        name: "owner",
+      return start({
         capacity,
         handle: async ({ item, takeovers }) => {
           await handle(item, takeovers);
           return "done";
         },
-        onError,
       });
-      consumers.push(consumer);
-      consumer.start();
-      return consumer;
     }
 
     /** The keys of this run. */
@@ -237,20 +244,13 @@ for (const kind of SERVER_KINDS) {
 
     test("hands out the items of a parcel each by itself, and forgets it when all are done", async () => {
       const answers = new Map<number, () => void>();
-      const consumer = consumeRunQueue({
-        connection,
-        prefix: PREFIX,
-        runId,
-        name: "owner",
+      start({
         capacity: 8,
         together: 4,
         handle: ({ item }) =>
           new Promise((resolve) => answers.set(item.index, () => resolve("done"))),
         onBack: () => onError(new Error("nothing is back")),
-        onError,
       });
-      consumers.push(consumer);
-      consumer.start();
       await queue.add(together(items(4), 4));
       await until(() => answers.size === 4);
       for (const index of [0, 1, 2]) answers.get(index)?.();
@@ -262,21 +262,14 @@ for (const kind of SERVER_KINDS) {
     test("a parcel with an item that lasts holds up no others", async () => {
       const last = Promise.withResolvers<"done">();
       const handed: number[] = [];
-      const consumer = consumeRunQueue({
-        connection,
-        prefix: PREFIX,
-        runId,
-        name: "owner",
+      start({
         capacity: 8,
         together: 4,
         handle: ({ item }) => {
           handed.push(item.index);
           return item.index % 4 === 0 && item.index < 8 ? last.promise : Promise.resolve("done");
         },
-        onError,
       });
-      consumers.push(consumer);
-      consumer.start();
       await queue.add(together(items(40), 4));
       await until(() => handed.length === 40);
       last.resolve("done");
@@ -285,22 +278,14 @@ for (const kind of SERVER_KINDS) {
     test("says at once which items of a parcel are back, whatever becomes of the others", async () => {
       const last = Promise.withResolvers<"back">();
       const back: number[] = [];
-      const consumer = consumeRunQueue({
-        connection,
-        prefix: PREFIX,
-        runId,
-        name: "owner",
-        capacity: 4,
+      start({
         together: 4,
         handle: ({ item }) => {
           if (item.index === 0) return last.promise;
           return Promise.resolve(item.index === 2 ? "back" : "done");
         },
         onBack: ({ index }) => void back.push(index),
-        onError,
       });
-      consumers.push(consumer);
-      consumer.start();
       await queue.add(together(items(4), 4));
       await until(() => back.length === 1);
       expect(await queue.missing(["i0x4"])).toEqual(new Set());
@@ -313,11 +298,7 @@ for (const kind of SERVER_KINDS) {
       const last = Promise.withResolvers<"back">();
       let inHand = 0;
       let back = 0;
-      const consumer = consumeRunQueue({
-        connection,
-        prefix: PREFIX,
-        runId,
-        name: "owner",
+      start({
         capacity: 8,
         together: 4,
         handle: () => {
@@ -328,8 +309,6 @@ for (const kind of SERVER_KINDS) {
         // It cannot be ended.
         onError: () => {},
       });
-      consumers.push(consumer);
-      consumer.start();
       await queue.add(together(items(4), 4));
       await until(() => inHand === 4);
       await admin.flushall();
@@ -363,21 +342,13 @@ for (const kind of SERVER_KINDS) {
     test("disbands what somebody else has got, and leaves the owner what he has in hand", async () => {
       const last = Promise.withResolvers<"done">();
       let inHand = 0;
-      const owner = consumeRunQueue({
-        connection,
-        prefix: PREFIX,
-        runId,
-        name: "owner",
-        capacity: 4,
+      start({
         together: 4,
         handle: () => {
           inHand += 1;
           return last.promise;
         },
-        onError,
       });
-      consumers.push(owner);
-      owner.start();
       await queue.add(together(items(4), 4));
       await until(() => inHand === 4);
       await queue.add(together([anItem(8), anItem(9)], 4));

@@ -11,6 +11,7 @@ import { type EmbeddedValkey, startEmbeddedValkey } from "../../src/queue/embedd
 import { openRunQueue } from "../../src/queue/run-queue.ts";
 import { type QueueServer, startQueueServer } from "../../src/queue/server.ts";
 import type { RedisAccess } from "../../src/system/env.ts";
+import { anItem } from "../fakes/outcomes.ts";
 import { addAlone, missingAlone } from "./alone.ts";
 import { SERVER_KINDS, startRedis, type TestServer, until } from "./servers.ts";
 
@@ -34,52 +35,9 @@ describe("the embedded Valkey", () => {
     return { thread, valkey };
   }
 
-  test("can be reached by this user alone", async () => {
-    const { valkey } = await started();
-    expect((await stat(dirname(valkey.socketPath))).mode & 0o777).toBe(0o700);
-  });
-
-  test("leaves nothing behind when it is closed", async () => {
-    const { valkey } = await started();
-    await valkey.close();
-    await expect(stat(dirname(valkey.socketPath))).rejects.toThrow("ENOENT");
-  });
-
-  test("starts again, empty, when its thread dies, and the queue on it heals", async () => {
-    const { thread, valkey } = await started();
-    connection = await connect(valkey.socketPath);
-    const place = { connection, prefix: "nightshift", runId: "run" };
-    const queue = openRunQueue(place, () => {});
-    const handed = new Set<number>();
-    const consumer = consumeRunQueue({
-      ...place,
-      name: "owner",
-      capacity: 2,
-      handle: ({ item }) => {
-        handed.add(item.index);
-        return Promise.resolve("done");
-      },
-      onError: () => {},
-    });
-    const item = (index: number) => ({ index, customId: "a", model: "m", body: "{}" });
-    consumer.start();
-    await addAlone(queue, [item(0)]);
-    await until(() => handed.has(0));
-
-    const back = new Promise((resolve) => connection?.once("ready", resolve));
-    await thread.terminate();
-    await back;
-    expect(await connection.dbsize()).toBeLessThanOrEqual(1);
-    expect(await missingAlone(queue, [1])).toEqual([1]);
-    await addAlone(queue, [item(1)]);
-    await until(() => handed.has(1));
-    await consumer.close();
-    await queue.close();
-  });
-
-  test("a consumer that lost it while it was connecting takes items when it is back", async () => {
-    const { thread, valkey } = await started();
-    connection = await connect(valkey.socketPath);
+  /** A consumer of one run's queue on it, what it was handed, and what it complained of. */
+  async function consuming(socketPath: string) {
+    connection = await connect(socketPath);
     const place = { connection, prefix: "nightshift", runId: "run" };
     const queue = openRunQueue(place, () => {});
     const handed = new Set<number>();
@@ -95,14 +53,57 @@ describe("the embedded Valkey", () => {
       onError: ({ message }) => errors.push(message),
     });
     consumer.start();
-    const back = new Promise((resolve) => connection?.once("ready", resolve));
+    return {
+      connection,
+      queue,
+      handed,
+      errors,
+      [Symbol.asyncDispose]: async () => {
+        await consumer.close();
+        await queue.close();
+      },
+    };
+  }
+
+  /** Ends the thread, and waits until the one after it answers. */
+  async function restarted(thread: Worker, connected: Connection): Promise<void> {
+    const back = new Promise((resolve) => connected.once("ready", resolve));
     await thread.terminate();
     await back;
-    await addAlone(queue, [{ index: 1, customId: "a", model: "m", body: "{}" }]);
+  }
+
+  test("can be reached by this user alone", async () => {
+    const { valkey } = await started();
+    expect((await stat(dirname(valkey.socketPath))).mode & 0o777).toBe(0o700);
+  });
+
+  test("leaves nothing behind when it is closed", async () => {
+    const { valkey } = await started();
+    await valkey.close();
+    await expect(stat(dirname(valkey.socketPath))).rejects.toThrow("ENOENT");
+  });
+
+  test("starts again, empty, when its thread dies, and the queue on it heals", async () => {
+    const { thread, valkey } = await started();
+    await using scene = await consuming(valkey.socketPath);
+    const { queue, handed } = scene;
+    await addAlone(queue, [anItem(0)]);
+    await until(() => handed.has(0));
+    await restarted(thread, scene.connection);
+    expect(await scene.connection.dbsize()).toBeLessThanOrEqual(1);
+    expect(await missingAlone(queue, [1])).toEqual([1]);
+    await addAlone(queue, [anItem(1)]);
+    await until(() => handed.has(1));
+  });
+
+  test("a consumer that lost it while it was connecting takes items when it is back", async () => {
+    const { thread, valkey } = await started();
+    await using scene = await consuming(valkey.socketPath);
+    const { queue, handed, errors } = scene;
+    await restarted(thread, scene.connection);
+    await addAlone(queue, [anItem(1)]);
     await until(() => handed.has(1));
     expect(errors).toContain("Connection is closed.");
-    await consumer.close();
-    await queue.close();
   });
 
   test("stays closed when it is closed while its dead thread is being replaced", async () => {

@@ -3,11 +3,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 
 import type { Connection } from "../../src/queue/connection.ts";
 import { type Consumer, consumeRunQueue, type Handled } from "../../src/queue/consumer.ts";
+import { seeHands, showHands } from "../../src/queue/hands.ts";
 import { consumeHolding, type HandedHeld } from "../../src/queue/holding-consumer.ts";
 import type { RunPlace } from "../../src/queue/keys.ts";
 import { deliver, openOutcomeStream } from "../../src/queue/outcome-stream.ts";
 import { alone } from "../../src/queue/parcel.ts";
-import { seeHands, showHands } from "../../src/queue/run-info.ts";
 import { openRunQueue, type RunQueue } from "../../src/queue/run-queue.ts";
 import { Window } from "../../src/queue/window.ts";
 import { takeUp } from "../../src/run/elsewhere.ts";

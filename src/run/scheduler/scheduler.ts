@@ -39,8 +39,7 @@ const LAST_SEND_MS = 2_000;
 
 /**
  * Starts runs when they are due, until it is told to stop. Runs go on in this process: a stop drains
- * them with everything they are made of, and one that dies with it is gone on with by the next
- * scheduler, as any other run is.
+ * them, and the next scheduler continues those that this one dies with.
  *
  * @throws UsageError where there is nothing to follow.
  */

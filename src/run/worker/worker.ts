@@ -5,7 +5,6 @@ import type { Metrics } from "../../metrics/metrics.ts";
 import type { Outcome } from "../../outcome.ts";
 import type { Place } from "../../queue/keys.ts";
 import { type KnownRun, listRuns } from "../../queue/run-info.ts";
-import { queueDepth } from "../../queue/run-queue.ts";
 import { signOff, signOn, type WorkerCard } from "../../queue/worker-roll.ts";
 import type { Clock } from "../../system/clock.ts";
 import type { Log } from "../../system/log.ts";
@@ -16,6 +15,7 @@ import { RateMeter } from "../rate-meter.ts";
 import { HELD_PER_SLOT } from "../share.ts";
 import { chooseRun, pausedAmong, strictest, type Taste } from "./choice.ts";
 import type { WorkerEvent, WorkerResult } from "./events.ts";
+import { areExpected } from "./expected.ts";
 import { ServedRun } from "./served-run.ts";
 import { Turns } from "./turns.ts";
 import { untilUsable } from "./usable.ts";
@@ -25,6 +25,11 @@ const LOOK_EVERY_MS = 1_000;
 const LOOKS_UNTIL_GONE = 5;
 const STREAMED = 10;
 const LEAVE_MS = 5_000;
+const LEAVE_LOOK_MS = 200;
+/** After a gateway that would not say whether it takes the key. */
+const BARRED_MS = 30_000;
+/** Owners look every second who is there: so they learn who has dropped parcels of several. */
+const SEEN_MS = 2_000;
 
 export interface WorkerParts {
   readonly place: Place;
@@ -95,12 +100,14 @@ export class Worker {
 
   /** Whether there is anything more to wait for. */
   async #look(): Promise<boolean> {
-    const runs = await listRuns(this.#parts.place, this.#served.keys());
+    const { place, once } = this.#parts;
+    const runs = await listRuns(place, this.#served.keys());
     await this.#signOn();
     this.#join(runs);
     this.#part(runs);
     this.#shareOut();
-    if (!this.#parts.once || this.#leaving.size > 0 || (await this.#isExpected(runs))) return true;
+    if (!once || this.#leaving.size > 0) return true;
+    if (await areExpected(place, runs, this.#taste, this.#stopped)) return true;
     // Whoever waits for nothing more shall know what did not move.
     for (const why of pausedAmong(runs, this.#taste)) this.#tellOnce(why);
     return false;
@@ -246,19 +253,6 @@ export class Worker {
     ]);
   }
 
-  /** Whether a run may still bring items: one that is alive, or has some left. */
-  async #isExpected(runs: readonly KnownRun[]): Promise<boolean> {
-    const { place } = this.#parts;
-    for (const run of runs) {
-      const choice = chooseRun(run, this.#taste);
-      if (choice.kind !== "serve" || this.#stopped.has(choice.terms.sitting)) continue;
-      if (run.hasOwner) return true;
-      const { waiting, inHand } = await queueDepth({ ...place, runId: run.runId });
-      if (waiting + inHand > 0) return true;
-    }
-    return false;
-  }
-
   #count(outcome: Outcome): void {
     if (outcome.kind === "completed") this.#completed += 1;
     else this.#failed += 1;
@@ -287,11 +281,6 @@ export class Worker {
     this.#parts.log.warn({ event: "worker.warning" }, message);
   }
 }
-
-const BARRED_MS = 30_000;
-const LEAVE_LOOK_MS = 200;
-/** Owners look every second who is there: so they learn who has dropped parcels of several. */
-const SEEN_MS = 2_000;
 
 /** How long one call of a run may take. */
 function patience({ timeout_ms: timeoutMs, stream }: ServedRun["terms"]): number {
